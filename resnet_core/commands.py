@@ -1,0 +1,217 @@
+"""The commands of `python -m resnet_core`: options in, library calls, lines out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from resnet_core.data.dataset import load_dataset
+from resnet_core.errors import RunError
+from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
+from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
+from resnet_core.models.cost import count_cost
+from resnet_core.options import add_options, given
+from resnet_core.runs.folder import RunFolder
+from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
+from resnet_core.training.evaluate import evaluate
+from resnet_core.training.find import find_model
+from resnet_core.training.hardware import choose_hardware
+from resnet_core.training.recipes import Recipe, find_recipe
+from resnet_core.training.run import create_run, execute
+
+# Fields a person changes on a recipe; the rest make it another recipe.
+RECIPE_OPTIONS = (
+    "epochs", "batch_size", "lr", "weight_decay", "label_smoothing",
+    "augmentation", "validation_images", "keep",
+)  # fmt: skip
+RUN_OPTIONS = ("seed", "split_seed", "device", "precision", "compile", "threads")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, execute_command, add, text in (
+        ("train", _train, _add_train, "train a net in a new run folder"),
+        ("resume", _resume, _add_resume, "go on with a stopped or interrupted run"),
+        ("evaluate", _evaluate, _add_evaluate, "measure a model on a split"),
+        ("models", _models, _add_models, "list the nets: layers, parameters, multiply-adds"),
+    ):
+        parser = commands.add_parser(name, help=text, description=text)
+        add(parser)
+        parser.set_defaults(execute=execute_command)
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-folder", type=Path, default=default_data_folder(),
+        help="where cifar10.npz is or will be stored (default: $RESNET_LAB_DATA or ./data)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--runs", type=Path, default=default_runs_folder(),
+        help="where run folders are made (default: $RESNET_LAB_RUNS or ./runs)",
+    )  # fmt: skip
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
+    parser.add_argument("--data", default="cifar10", help="cifar10 or shapes (default: cifar10)")
+    parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
+    parser.add_argument("--run", type=Path, help="folder of the new run (default: named by time)")
+    add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
+    add_options(parser, Recipe, only=RECIPE_OPTIONS, unset=True)
+    add_options(parser, TrainConfig, only=RUN_OPTIONS)
+    _add_folders(parser)
+
+
+def _train(options: argparse.Namespace) -> None:
+    model = parse_model_name(
+        options.model, shortcut=options.shortcut, gate_bias=options.gate_bias
+    )
+    recipe = find_recipe(options.recipe).changed(**given_recipe(options))
+    if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
+        # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
+        recipe = recipe.changed(warmup_lr=0.01)
+    config = TrainConfig(
+        model=model,
+        data=options.data,
+        recipe=recipe,
+        data_folder=str(options.data_folder),
+        **{name: getattr(options, name) for name in RUN_OPTIONS},
+    )
+    folder = create_run(config, options.runs, options.run)
+    _follow(folder)
+
+
+def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
+    """The recipe's fields that the command line changes."""
+    return {k: v for k, v in given(options, Recipe).items() if k in RECIPE_OPTIONS}
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="run folder, or its name under --runs")
+    _add_folders(parser)
+
+
+def _resume(options: argparse.Namespace) -> None:
+    for path in (Path(options.run), options.runs / options.run):
+        if (path / "config.json").is_file():
+            _follow(RunFolder(path))
+            return
+    raise RunError(f"There is no run at {options.run}: give a run's folder or its name.")
+
+
+def _follow(folder: RunFolder) -> None:
+    print(f"Run folder: {folder.path}", flush=True)
+    print_events(execute(folder))
+
+
+def print_events(events: Iterable[Event]) -> None:
+    """Print one line for each event a person wants to see in a log."""
+    for event in events:
+        line = describe_event(event)
+        if line:
+            print(line, flush=True)
+
+
+def describe_event(event: Event) -> str:
+    """One plain line, with units; empty for events too frequent for a log."""
+    match event:
+        case Started():
+            fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
+            compiled = ", compiled" if event.compiled else ""
+            return (
+                f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
+                f"{event.device} {event.precision}{compiled}"
+            )
+        case EpochFinished():
+            validation = (
+                f"  validation {event.validation_error_percent:5.2f} %"
+                if event.validation_error_percent is not None
+                else ""
+            )
+            return (
+                f"epoch {event.epoch:3d}  train {event.train_error_percent:5.2f} %{validation}"
+                f"  loss {event.train_loss:.4f}  lr {event.lr:.2e}"
+                f"  {event.images_per_second:,.0f} images/s  {event.train_seconds:,.0f} s"
+            )
+        case Stopped():
+            return f"Stopped at step {event.step:,}; the checkpoint is written."
+        case Finished():
+            return (
+                f"Finished: test error {event.test_error_percent:.2f} % "
+                f"(weights of epoch {event.kept_epoch}), {event.train_seconds:,.0f} s of training"
+            )
+        case Stepped():
+            return ""
+    return ""
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="shipped model, run folder or .safetensors file")
+    parser.add_argument("--split", choices=("train", "test"), default="test")
+    parser.add_argument("--data", help="data set (default: the one it was trained on)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_options(parser, TrainConfig, only=["device", "precision"])
+    _add_folders(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    found = find_model(options.model, options.runs)
+    dataset = load_dataset(options.data or found.data, options.data_folder)
+    hardware = choose_hardware(options.device, options.precision, "off", 0)
+    split = dataset.train if options.split == "train" else dataset.test
+    model = found.saved.model.to(hardware.device)
+    score = evaluate(model, split.to(hardware.device), hardware)
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "model": model.config.name,
+                    "source": found.source,
+                    "data": dataset.name,
+                    "split": options.split,
+                    "images": score.images,
+                    "error_percent": score.error_percent,
+                    "loss": score.loss,
+                    "precision": hardware.precision,
+                }
+            )
+        )
+    else:
+        print(
+            f"{model.config.name} ({found.source}) on {dataset.name} {options.split}: "
+            f"error {score.error_percent:.2f} %, loss {score.loss:.4f}, {score.images:,} images"
+        )
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    add_options(parser, ModelConfig, only=["shortcut"])
+    parser.add_argument("--json", action="store_true", help="print a JSON list")
+
+
+def _models(options: argparse.Namespace) -> None:
+    rows = []
+    for family in FAMILIES.values():
+        if options.shortcut == "tutorial" and family.key == "highway":
+            continue
+        for depth in family.example_depths:
+            config = ModelConfig(family.key, depth, options.shortcut)
+            cost = count_cost(config)
+            rows.append(
+                {
+                    "name": config.name,
+                    "layers": depth,
+                    "params": cost.params,
+                    "multiply_adds": cost.multiply_adds,
+                    "paper": family.paper,
+                }
+            )
+    if options.json:
+        print(json.dumps(rows))
+        return
+    print(f"{'name':16} {'layers':>6} {'parameters':>11} {'multiply-adds':>14}  source")
+    for row in rows:
+        millions = f"{row['params'] / 1e6:.2f} M"
+        adds = f"{row['multiply_adds'] / 1e6:,.1f} M"
+        print(f"{row['name']:16} {row['layers']:6} {millions:>11} {adds:>14}  {row['paper']}")

@@ -1,0 +1,94 @@
+"""CIFAR-10 (Krizhevsky 2009): read from `cifar10.npz`, or fetched once and stored in that layout.
+
+Keys: `x_train` (50000, 32, 32, 3) and `x_test` (10000, 32, 32, 3) uint8 RGB, `y_train` and
+`y_test` uint8, `class_names` (10,) str. Other keys are left alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_core.data.source import Arrays
+from resnet_core.errors import DataError
+from resnet_core.files import replace_file
+
+FILE_NAME = "cifar10.npz"
+CLASS_NAMES = (
+    "airplane", "automobile", "bird", "cat", "deer",
+    "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000
+
+
+def load_cifar10_arrays(data_folder: Path) -> Arrays:
+    """Read CIFAR-10 from `data_folder`, downloading it there first where it is absent.
+
+    Raises:
+        DataError: the file is damaged or not CIFAR-10, or the download failed.
+    """
+    path = data_folder / FILE_NAME
+    if not path.exists():
+        _store(path, _download())
+    arrays = _read(path).check(str(path))
+    if (len(arrays.x_train), len(arrays.x_test)) != (TRAIN_IMAGES, TEST_IMAGES):
+        raise DataError(
+            f"{path} should hold {TRAIN_IMAGES} training and {TEST_IMAGES} test images, found "
+            f"{len(arrays.x_train)} and {len(arrays.x_test)}: delete it to download it again."
+        )
+    return arrays
+
+
+def _read(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Arrays(
+                file["x_train"],
+                file["y_train"],
+                file["x_test"],
+                file["y_test"],
+                tuple(str(name) for name in file["class_names"]),
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} can't be read ({error}): delete it to download it again.") from None
+
+
+def _store(path: Path, arrays: Arrays) -> None:
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(
+                file,
+                x_train=arrays.x_train,
+                y_train=arrays.y_train,
+                x_test=arrays.x_test,
+                y_test=arrays.y_test,
+                class_names=np.array(arrays.class_names),
+            )
+
+    replace_file(path, write)
+
+
+def _download() -> Arrays:
+    """Fetch CIFAR-10 with torchvision, which shows progress and checks the archive's MD5."""
+    from torchvision.datasets import CIFAR10  # the only use of torchvision in this package
+
+    with tempfile.TemporaryDirectory(prefix="cifar10-") as folder:
+        try:
+            train: Any = CIFAR10(folder, train=True, download=True)
+            test: Any = CIFAR10(folder, train=False, download=True)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"CIFAR-10 could not be downloaded ({error}): check the network, or put "
+                f"{FILE_NAME} into the data folder, or train on --data shapes."
+            ) from None
+        return Arrays(
+            train.data,
+            np.array(train.targets, np.uint8),
+            test.data,
+            np.array(test.targets, np.uint8),
+            CLASS_NAMES,
+        ).check("The downloaded CIFAR-10")

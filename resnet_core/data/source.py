@@ -1,0 +1,46 @@
+"""The arrays every source of images delivers, and the check that they are what they claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnet_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """x: uint8 RGB (N, H, W, 3); y: uint8 class index (N,), for training and test."""
+
+    x_train: NDArray[np.uint8]
+    y_train: NDArray[np.uint8]
+    x_test: NDArray[np.uint8]
+    y_test: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+
+    def check(self, origin: str) -> Arrays:
+        """Return self if shapes, types and labels fit together.
+
+        Raises:
+            DataError: naming `origin` and everything that does not fit.
+        """
+        problems = [
+            *_problems_of("train", self.x_train, self.y_train, len(self.class_names)),
+            *_problems_of("test", self.x_test, self.y_test, len(self.class_names)),
+        ]
+        if problems:
+            raise DataError(f"{origin} is not a data set this app can use: {'; '.join(problems)}.")
+        return self
+
+
+def _problems_of(split: str, x: NDArray, y: NDArray, classes: int) -> list[str]:
+    problems = []
+    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] != 3:
+        problems.append(f"x_{split} should be uint8 (N, H, W, 3), found {x.dtype} {x.shape}")
+    if y.shape != x.shape[:1]:
+        problems.append(f"y_{split} should have one label an image, found shape {y.shape}")
+    elif len(y) and int(y.max()) >= classes:
+        problems.append(f"y_{split} holds label {int(y.max())}, but there are {classes} classes")
+    return problems

@@ -1,0 +1,37 @@
+"""The one family of errors a person can cause and mend.
+
+A message says what was wrong, what was expected and what to do. Command lines print it in one
+line and exit with 2; the app shows it in place. Anything else that is raised is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LabError(Exception):
+    """Something a person can mend; the message is one clear sentence or two."""
+
+
+class ConfigError(LabError):
+    """One or more options do not make sense; every problem is reported at once."""
+
+    def __init__(self, problems: Sequence[str] | str):
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__(" ".join(self.problems))
+
+
+class DataError(LabError):
+    """A data set is missing, damaged or of the wrong shape."""
+
+
+class ModelError(LabError):
+    """A model is unknown, or its file does not fit the network it claims to be."""
+
+
+class RunError(LabError):
+    """A run folder is missing, unfinished, or busy."""
+
+
+class PictureError(LabError):
+    """A picture could not be read as one."""

@@ -1,0 +1,89 @@
+"""What a training run says while it works: plain objects, one for each thing that happened.
+
+The loop yields them, the recorder writes them down, screens show them; the loop never knows who
+listens. Errors are in percent, durations in seconds, instants in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from time import time
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; `kind` names them in the file."""
+
+    kind: ClassVar[str] = ""
+    at: float = field(default_factory=time, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A run begins, or goes on after a stop from `step`."""
+
+    kind = "started"
+    step: int
+    total_steps: int
+    steps_per_epoch: int
+    train_images: int
+    validation_images: int
+    device: str
+    precision: str
+    compiled: bool
+
+
+@dataclass(frozen=True)
+class Stepped(Event):
+    """Progress, about once a second. Loss and error are the mean over this epoch so far."""
+
+    kind = "step"
+    step: int
+    total_steps: int
+    epoch: int
+    lr: float
+    train_loss: float
+    train_error_percent: float
+    images_per_second: float
+    eta_seconds: float
+
+
+@dataclass(frozen=True)
+class EpochFinished(Event):
+    """An epoch ended. Train figures are the running mean over its augmented images."""
+
+    kind = "epoch"
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_error_percent: float
+    validation_loss: float | None
+    validation_error_percent: float | None
+    images_per_second: float
+    train_seconds: float
+    """Seconds spent training since the run began, evaluation and checkpoints left out."""
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """The run was asked to stop; its checkpoint stands at `step`."""
+
+    kind = "stopped"
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The run is done; the test split was read once, with the weights that were kept."""
+
+    kind = "finished"
+    step: int
+    kept_epoch: int
+    test_loss: float
+    test_error_percent: float
+    train_seconds: float

@@ -1,0 +1,144 @@
+"""What a model is, as data: family, depth, shortcut. No torch here, so the app can list names.
+
+Depths (He et al. 2015, arXiv 1512.03385 §4.2; He et al. 2016, arXiv 1603.05027 §3):
+plain, ResNet v1 and highway nets have n blocks of two 3x3 convolutions in each of three stages,
+a stem and a classifier: 6n+2 layers. ResNet v2 has n bottlenecks of three: 9n+2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from resnet_core.errors import ConfigError, ModelError
+
+SHORTCUTS = ("A", "B", "tutorial")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of network: how it is named, how its depths go, which paper it comes from."""
+
+    key: str
+    title: str
+    pattern: str
+    layers_per_n: int
+    paper: str
+    example_depths: tuple[int, ...]
+
+    def name(self, depth: int) -> str:
+        return self.pattern.format(depth=depth)
+
+    def is_valid_depth(self, depth: int) -> bool:
+        return depth >= self.layers_per_n + 2 and (depth - 2) % self.layers_per_n == 0
+
+    def nearest_depths(self, depth: int) -> tuple[int, int]:
+        """The two valid depths closest to an invalid one, smaller first."""
+        below = max(1, (depth - 2) // self.layers_per_n)
+        return below * self.layers_per_n + 2, (below + 1) * self.layers_per_n + 2
+
+
+FAMILIES: dict[str, Family] = {
+    family.key: family
+    for family in (
+        Family("plain", "Plain", "plain{depth}", 6, "arXiv 1512.03385 §4.2", (20, 32, 44, 56, 110)),
+        Family(
+            "resnet_v1", "ResNet v1", "resnet{depth}_v1", 6, "arXiv 1512.03385 §4.2",
+            (20, 32, 44, 56, 110, 1202),
+        ),
+        Family(
+            "resnet_v2", "ResNet v2", "resnet{depth}_v2", 9, "arXiv 1603.05027 §3",
+            (20, 29, 56, 110, 164, 1001),
+        ),
+        Family(
+            "highway", "Highway", "highway{depth}", 6, "arXiv 1505.00387 §2, gates as 1603.05027 §3.1",
+            (20, 32, 44, 56, 110),
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to build a network; stored with its weights."""
+
+    family: str
+    """Kind of network: plain, resnet_v1, resnet_v2 or highway."""
+    depth: int
+    """Number of layers with weights on the longest path: 6n+2, for resnet_v2 9n+2."""
+    shortcut: str = "A"
+    """Where the shape changes: A pads with zeros, B projects by 1x1 convolution and batch norm, tutorial builds the Keras example's net."""
+    classes: int = 10
+    """Number of classes told apart."""
+    input_size: int = 32
+    """Height and width of the input, in pixels."""
+    gate_bias: float = -3.0
+    """Highway only: the gates' first bias; negative lets the input pass at first (arXiv 1505.00387 §2.2)."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        family = FAMILIES.get(self.family)
+        if family is None:
+            problems.append(f"Unknown family '{self.family}': choose one of {', '.join(FAMILIES)}.")
+        elif not family.is_valid_depth(self.depth):
+            low, high = family.nearest_depths(self.depth)
+            problems.append(
+                f"There is no {family.title} net of depth {self.depth}: depths are "
+                f"{family.layers_per_n}n+2, the nearest are {low} and {high}."
+            )
+        if self.shortcut not in SHORTCUTS:
+            problems.append(f"Unknown shortcut '{self.shortcut}': choose one of {', '.join(SHORTCUTS)}.")
+        if self.shortcut == "tutorial" and self.family == "highway":
+            problems.append("The Keras example has no highway nets: use shortcut A or B.")
+        if self.classes < 2:
+            problems.append(f"A classifier needs at least 2 classes, not {self.classes}.")
+        if self.input_size < 8:
+            problems.append(f"Pictures need at least 8x8 pixels, not {self.input_size}.")
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def name(self) -> str:
+        """The name a person types, such as resnet20_v1."""
+        return FAMILIES[self.family].name(self.depth)
+
+    @property
+    def blocks_per_stage(self) -> int:
+        return (self.depth - 2) // FAMILIES[self.family].layers_per_n
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Rebuild a stored config; unknown keys mean a newer file and are refused.
+
+        Raises:
+            ModelError: the stored fields are not those of this version.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ModelError(
+                f"This model's description does not fit this version ({error}): "
+                "update ResNet Lab, or export the model again."
+            ) from None
+
+
+def parse_model_name(name: str, **options: Any) -> ModelConfig:
+    """Turn a name such as `resnet20_v1` into its config.
+
+    Args:
+        name: `plain{6n+2}`, `resnet{6n+2}_v1`, `resnet{9n+2}_v2` or `highway{6n+2}`.
+        options: other fields of `ModelConfig`, such as `shortcut="B"`.
+
+    Raises:
+        ConfigError: no such kind of net, or a depth that does not exist (the two nearest are named).
+    """
+    for family in FAMILIES.values():
+        pattern = family.pattern.replace("{depth}", r"(\d{1,6})")
+        if match := re.fullmatch(pattern, name):
+            return ModelConfig(family=family.key, depth=int(match[1]), **options)
+    examples = ", ".join(family.name(family.example_depths[0]) for family in FAMILIES.values())
+    raise ConfigError(f"There is no model named '{name}': names look like {examples}.")

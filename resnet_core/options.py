@@ -1,0 +1,77 @@
+"""Dataclasses as command-line options: a field's docstring is its help, its default the default.
+
+One list of fields serves the command line, the app's labels and the stored config.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import Any, get_type_hints
+
+
+@cache
+def field_docs(cls: type) -> dict[str, str]:
+    """The docstring under each attribute of a class, by attribute name."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        is_field = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        if is_field and is_text:
+            docs[statement.target.id] = " ".join(str(following.value.value).split())
+    return docs
+
+
+def add_options(
+    parser: argparse.ArgumentParser, cls: type, only: Iterable[str] | None = None, unset: bool = False
+) -> None:
+    """Add one `--option` for each field of the dataclass `cls` (or for those in `only`).
+
+    Args:
+        unset: leave options that are not given out of the namespace's meaning (None), so that
+            a caller can tell "not said" from "said the default".
+    """
+    types = get_type_hints(cls)
+    chosen = set(only) if only is not None else {field.name for field in fields(cls)}
+    for field in fields(cls):
+        if field.name not in chosen:
+            continue
+        default = None if unset or field.default is MISSING else field.default
+        shown = "" if default is None else f" (default: {default})"
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            dest=field.name,
+            type=_parser_of(types[field.name]),
+            default=default,
+            metavar=field.name.upper(),
+            help=(field_docs(cls).get(field.name, "") + shown).replace("%", "%%"),
+        )
+
+
+def given(namespace: argparse.Namespace, cls: type) -> dict[str, Any]:
+    """The fields of `cls` that were given on the command line."""
+    values = vars(namespace)
+    return {f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None}
+
+
+def _parser_of(kind: Any) -> Any:
+    if kind is bool:
+        return _parse_switch
+    # Optional[X] and X | None take what X takes.
+    choices = [k for k in getattr(kind, "__args__", (kind,)) if k is not type(None)]
+    return choices[0]
+
+
+def _parse_switch(text: str) -> bool:
+    if text.lower() in ("yes", "true", "on", "1"):
+        return True
+    if text.lower() in ("no", "false", "off", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"expected yes or no, found '{text}'")

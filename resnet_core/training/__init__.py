@@ -1,0 +1,1 @@
+"""Training: recipes as data, a loop that yields events, and the choice of hardware."""

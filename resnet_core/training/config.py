@@ -1,0 +1,73 @@
+"""A training run, fully said: what `config.json` of a run folder holds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_core.errors import ConfigError, RunError
+from resnet_core.models.config import ModelConfig
+from resnet_core.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run: the net, what it learns from, how, and on what."""
+
+    model: ModelConfig
+    """The network."""
+    data: str
+    """Data set: cifar10 or shapes."""
+    recipe: Recipe
+    """How it is trained."""
+    data_folder: str
+    """Folder that holds, or will hold, downloaded data."""
+    seed: int = 0
+    """Seed of the initial weights, the order of images and their augmentation."""
+    split_seed: int = 0
+    """Seed that chooses the validation images; the same for all runs to be compared."""
+    device: str = "auto"
+    """Where to compute: auto, cpu or cuda."""
+    precision: str = "auto"
+    """Number format of convolutions: auto, fp32 or bf16."""
+    compile: str = "auto"
+    """Whether to compile the step: auto (where it pays back), on or off."""
+    threads: int = 0
+    """CPU threads, 0 for all."""
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ConfigError(f"The number of threads can't be negative, found {self.threads}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """Rebuild a stored config.
+
+        Raises:
+            RunError: it was written by a version with other fields.
+        """
+        try:
+            return cls(
+                **{
+                    **values,
+                    "model": ModelConfig.from_dict(values["model"]),
+                    "recipe": Recipe.from_dict(values["recipe"]),
+                }
+            )
+        except (TypeError, KeyError) as error:
+            raise RunError(f"This run's config does not fit this version ({error}).") from None
+
+
+def default_data_folder() -> Path:
+    """`$RESNET_LAB_DATA`, else `data` here."""
+    return Path(os.environ.get("RESNET_LAB_DATA", "data"))
+
+
+def default_runs_folder() -> Path:
+    """`$RESNET_LAB_RUNS`, else `runs` here."""
+    return Path(os.environ.get("RESNET_LAB_RUNS", "runs"))

@@ -1,0 +1,46 @@
+"""From what a person types, a shipped model's name, a run's folder or a file, to its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnet_core.errors import ModelError
+from resnet_core.models.saved import SavedModel, load_model
+from resnet_core.runs.folder import RunFolder
+from resnet_core.zoo import find_in_zoo, zoo_entries
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model and where it came from."""
+
+    saved: SavedModel
+    source: str
+    data: str
+    folder: Path
+
+
+def find_model(name: str, runs: Path) -> FoundModel:
+    """Load a model by zoo name, run folder (or its name under `runs`) or safetensors file.
+
+    Raises:
+        ModelError: nothing of that name, with what there is.
+    """
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return FoundModel(load_model(path), str(path), "cifar10", path.parent)
+    for folder in (path, runs / name):
+        if (folder / "config.json").is_file():
+            run = RunFolder(folder)
+            saved = load_model(run.result_model_file())
+            return FoundModel(saved, f"run {run.name}", run.config()["data"], folder)
+    if name in {entry.name for entry in zoo_entries()}:
+        entry = find_in_zoo(name)
+        return FoundModel(
+            load_model(entry.weights_file), f"zoo/{name}", entry.card["data"], entry.folder
+        )
+    shipped = ", ".join(entry.name for entry in zoo_entries()) or "none yet"
+    raise ModelError(
+        f"'{name}' is neither a shipped model ({shipped}) nor a run folder nor a .safetensors file."
+    )

@@ -1,0 +1,121 @@
+"""What to run on: the device, the number format and the memory layout this machine does well."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from resnet_core.errors import ConfigError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+SWITCHES = ("auto", "on", "off")
+# Compiling costs a CPU about half a minute and gains 0.06 to 0.12 ms an image on ResNet-20
+# (two cores with AVX512-BF16 or AMX): it pays back after some 400,000 images.
+COMPILE_PAYS_AFTER_IMAGES = 800_000
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A resolved choice: no more "auto" in it."""
+
+    device: torch.device
+    precision: str
+    compiled: bool
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The number format as a context; does nothing in fp32, so there is one code path."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+        )
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile the function where that was chosen."""
+        return torch.compile(function) if self.compiled else function
+
+    def synchronise(self) -> None:
+        """Wait for a GPU to finish what it was given, so that a clock tells the truth."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def choose_hardware(device: str, precision: str, compiled: str, train_images: int) -> Hardware:
+    """Resolve `auto`: a GPU if there is one, bf16 where the chip multiplies it natively.
+
+    Args:
+        train_images: images the whole run will see, to judge whether compiling pays back.
+
+    Raises:
+        ConfigError: a device or option that does not exist here.
+    """
+    problems = []
+    if precision not in PRECISIONS:
+        problems.append(f"Unknown precision '{precision}': choose one of {', '.join(PRECISIONS)}.")
+    if compiled not in SWITCHES:
+        problems.append(f"Unknown compile '{compiled}': choose one of {', '.join(SWITCHES)}.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device.startswith("cuda") and not torch.cuda.is_available():
+        problems.append("No CUDA GPU is usable here: choose --device cpu or auto.")
+    elif device.split(":")[0] not in ("cpu", "cuda"):
+        problems.append(f"Unknown device '{device}': choose auto, cpu or cuda.")
+    if problems:
+        raise ConfigError(problems)
+    chosen = torch.device(device)
+    if precision == "auto":
+        precision = "bf16" if has_native_bf16(chosen) else "fp32"
+    return Hardware(chosen, precision, _should_compile(compiled, train_images))
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether bf16 arithmetic is done by the chip (AMX, AVX512-BF16, a GPU) and not emulated."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def _should_compile(compiled: str, train_images: int) -> bool:
+    if compiled != "auto":
+        return compiled == "on"
+    has_compiler = shutil.which("g++") is not None or shutil.which("clang++") is not None
+    return has_compiler and train_images >= COMPILE_PAYS_AFTER_IMAGES
+
+
+def describe_environment(hardware: Hardware | None = None) -> dict[str, Any]:
+    """The machine and the versions behind a figure, for storing beside it."""
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cpu_features": sorted(k for k, v in torch.cpu.get_capabilities().items() if v is True),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+        facts["cuda"] = torch.version.cuda
+    if hardware is not None:
+        facts |= {
+            "device": str(hardware.device),
+            "precision": hardware.precision,
+            "compiled": hardware.compiled,
+        }
+    return facts
+
+
+def cpu_name() -> str:
+    if sys.platform == "linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

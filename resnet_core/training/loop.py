@@ -1,0 +1,309 @@
+"""The training loop: a generator of events that can be stopped and resumed at any step.
+
+A resumed run on a CPU is bit-identical to an unbroken one: the order of images depends on seed
+and epoch alone, augmentation draws from a generator that the checkpoint holds, and the sums an
+epoch reports are part of the checkpoint too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from resnet_core.data.augment import AUGMENTATIONS
+from resnet_core.data.dataset import (
+    Dataset,
+    Split,
+    channel_statistics,
+    pixel_mean,
+    split_validation,
+)
+from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
+from resnet_core.models.network import Network, PixelModel
+from resnet_core.models.saved import load_model, save_model
+from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from resnet_core.runs.folder import RunFolder
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.evaluate import Score, evaluate
+from resnet_core.training.hardware import Hardware, choose_hardware
+from resnet_core.training.optimizers import OptimizerSet, make_optimizers
+from resnet_core.training.recipes import Recipe
+from resnet_core.training.schedules import lr_share_at
+
+CHECKPOINT_EVERY_SECONDS = 30.0
+STEP_EVENT_EVERY_SECONDS = 1.0
+WARMUP_CHECK_EVERY_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same throughout a run."""
+
+    config: TrainConfig
+    folder: RunFolder
+    hardware: Hardware
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    steps_per_epoch: int
+    total_steps: int
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.config.recipe
+
+
+@dataclass
+class Learner:
+    """What changes with every step."""
+
+    model: PixelModel
+    optimizers: OptimizerSet
+    generator: torch.Generator
+    loss_and_wrong: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    progress: Progress
+
+
+def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[Event]:
+    """Train one net in its run folder, from the start or from its checkpoint.
+
+    Yields:
+        Started, then Stepped about once a second and EpochFinished, and at last Stopped or
+        Finished. A checkpoint is on disk before Stopped and after each epoch.
+    """
+    setup = _set_up(config, dataset, folder)
+    learner = _make_learner(setup)
+    yield Started(
+        step=learner.progress.step,
+        total_steps=setup.total_steps,
+        steps_per_epoch=setup.steps_per_epoch,
+        train_images=len(setup.train),
+        validation_images=len(setup.validation),
+        device=str(setup.hardware.device),
+        precision=setup.hardware.precision,
+        compiled=setup.hardware.compiled,
+    )
+    while learner.progress.step < setup.total_steps:
+        yield from _train_epoch(setup, learner)
+        if _stands_at_epoch_end(setup, learner.progress):
+            # The event first: a kill between the two repeats the epoch's last steps and event.
+            yield _end_epoch(setup, learner)
+        _checkpoint(setup, learner)
+        if folder.stop_file.exists() and learner.progress.step < setup.total_steps:
+            yield Stopped(step=learner.progress.step)
+            return
+    yield _finish(setup, learner)
+
+
+def _set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Setup:
+    recipe = config.recipe
+    # A tenth at the most: small sets keep enough to learn from.
+    held_out = min(recipe.validation_images, len(dataset.train) // 10)
+    train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
+    steps_per_epoch = max(1, len(train_split) // recipe.batch_size)
+    total_steps = max(1, round(recipe.epochs * steps_per_epoch))
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    hardware = choose_hardware(
+        config.device, config.precision, config.compile, total_steps * recipe.batch_size
+    )
+    return Setup(
+        config=config,
+        folder=folder,
+        hardware=hardware,
+        train=train_split.to(hardware.device),
+        validation=validation.to(hardware.device),
+        test=dataset.test,
+        class_names=dataset.class_names,
+        steps_per_epoch=steps_per_epoch,
+        total_steps=total_steps,
+    )
+
+
+def _make_learner(setup: Setup) -> Learner:
+    recipe, device = setup.recipe, setup.hardware.device
+    measure = pixel_mean if recipe.normalisation == "per_pixel_mean" else channel_statistics
+    mean, std = measure(setup.train.to(torch.device("cpu")))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(setup.config.seed)
+        model = PixelModel(setup.config.model, mean, std)
+    model = model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimizers = make_optimizers(recipe, model.network)
+    generator = torch.Generator(device).manual_seed(setup.config.seed)
+    progress = Progress(is_warming_up=recipe.warmup_lr is not None)
+    if setup.folder.state_file.exists():
+        progress = load_checkpoint(setup.folder.state_file, model, optimizers.members, generator)
+    step = make_loss_function(model.network, recipe, setup.hardware)
+    return Learner(model, optimizers, generator, step, progress)
+
+
+def make_loss_function(
+    network: Network, recipe: Recipe, hardware: Hardware
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(normalised images, labels) → (mean loss to differentiate, number of wrong answers)."""
+
+    def loss_and_wrong(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with hardware.autocast():
+            logits = network(images)
+        # Softmax and its gradient in full precision: bf16 has too few digits for them.
+        logits = logits.float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        return loss, (logits.detach().argmax(1) != labels).sum()
+
+    return cast(
+        Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], hardware.wrap(loss_and_wrong)
+    )
+
+
+def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
+    """The order of the images in one epoch (counted from 0): the same for the same seed."""
+    # An odd factor keeps (seed, epoch) pairs apart for any number of epochs a person will wait.
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(images, generator=generator)
+
+
+def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
+    """Run to the end of the epoch, or until a stop is asked for; keeps sums in `progress`."""
+    recipe, start = setup.recipe, learner.progress
+    epoch = start.step // setup.steps_per_epoch
+    end = min((epoch + 1) * setup.steps_per_epoch, setup.total_steps)
+    order = epoch_order(len(setup.train), setup.config.seed, epoch).to(setup.hardware.device)
+    augment = AUGMENTATIONS[recipe.augmentation]
+    loss_sum = torch.tensor(start.epoch_loss_sum, dtype=torch.float64, device=order.device)
+    wrong = torch.tensor(start.epoch_wrong, device=order.device)
+    began_at = reported_at = saved_at = monotonic()
+
+    def remember(step: int) -> None:
+        setup.hardware.synchronise()
+        learner.progress = replace(
+            learner.progress,
+            step=step,
+            epoch_loss_sum=loss_sum.item(),
+            epoch_wrong=int(wrong.item()),
+            train_seconds=start.train_seconds + monotonic() - began_at,
+        )
+
+    for step in range(start.step, end):
+        position = step % setup.steps_per_epoch
+        chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+        images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
+        learner.optimizers.set_share(_lr_share(setup, learner, step))
+        learner.optimizers.zero_grad()
+        loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
+        loss.backward()  # type: ignore[no-untyped-call]
+        learner.optimizers.step()
+        loss_sum += loss.detach()
+        wrong += mistakes
+        if learner.progress.is_warming_up and (step + 1) % WARMUP_CHECK_EVERY_STEPS == 0:
+            seen = (position + 1) * recipe.batch_size
+            error_percent = 100 * int(wrong.item()) / seen
+            still = error_percent >= recipe.warmup_until_error_percent
+            learner.progress = replace(learner.progress, is_warming_up=still)
+        now = monotonic()
+        if now - reported_at >= STEP_EVENT_EVERY_SECONDS:
+            reported_at = now
+            remember(step + 1)
+            yield _step_event(setup, learner, start, now - began_at)
+        if setup.folder.stop_file.exists():
+            break
+        # Never at the end of an epoch, which has its own checkpoint once it is measured.
+        if now - saved_at >= CHECKPOINT_EVERY_SECONDS and step + 1 < end:
+            saved_at = now
+            remember(step + 1)
+            _checkpoint(setup, learner)
+    remember(step + 1)
+
+
+def _stands_at_epoch_end(setup: Setup, progress: Progress) -> bool:
+    return progress.step == setup.total_steps or progress.step % setup.steps_per_epoch == 0
+
+
+def _lr_share(setup: Setup, learner: Learner, step: int) -> float:
+    if learner.progress.is_warming_up and setup.recipe.warmup_lr is not None:
+        return setup.recipe.warmup_lr / setup.recipe.lr
+    return lr_share_at(setup.recipe, step / setup.total_steps)
+
+
+def _epoch_means(setup: Setup, progress: Progress) -> tuple[float, float]:
+    """Mean loss and error in percent over the steps of this epoch so far."""
+    steps = (progress.step - 1) % setup.steps_per_epoch + 1
+    images = steps * min(setup.recipe.batch_size, len(setup.train))
+    return progress.epoch_loss_sum / steps, 100 * progress.epoch_wrong / images
+
+
+def _step_event(setup: Setup, learner: Learner, start: Progress, seconds: float) -> Stepped:
+    progress = learner.progress
+    loss, error = _epoch_means(setup, progress)
+    steps_per_second = (progress.step - start.step) / seconds
+    return Stepped(
+        step=progress.step,
+        total_steps=setup.total_steps,
+        epoch=(progress.step - 1) // setup.steps_per_epoch + 1,
+        lr=setup.recipe.lr * _lr_share(setup, learner, progress.step),
+        train_loss=loss,
+        train_error_percent=error,
+        images_per_second=steps_per_second * setup.recipe.batch_size,
+        eta_seconds=(setup.total_steps - progress.step) / steps_per_second,
+    )
+
+
+def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
+    """Measure on the validation images and keep the weights if they are the best so far."""
+    progress = learner.progress
+    train_loss, train_error = _epoch_means(setup, progress)
+    epoch = (progress.step - 1) // setup.steps_per_epoch + 1
+    score = evaluate(learner.model, setup.validation, setup.hardware) if setup.validation else None
+    best = progress.best_validation_error_percent
+    if score is not None and (best is None or score.error_percent < best):
+        save_model(setup.folder.best_model_file, learner.model, setup.class_names)
+        progress = replace(
+            progress, best_validation_error_percent=score.error_percent, best_epoch=epoch
+        )
+    learner.progress = replace(progress, epoch_loss_sum=0.0, epoch_wrong=0)
+    return EpochFinished(
+        epoch=epoch,
+        step=progress.step,
+        lr=setup.recipe.lr * _lr_share(setup, learner, progress.step - 1),
+        train_loss=train_loss,
+        train_error_percent=train_error,
+        validation_loss=score.loss if score else None,
+        validation_error_percent=score.error_percent if score else None,
+        images_per_second=progress.step * setup.recipe.batch_size / progress.train_seconds,
+        train_seconds=progress.train_seconds,
+    )
+
+
+def _checkpoint(setup: Setup, learner: Learner) -> None:
+    save_checkpoint(
+        setup.folder.state_file,
+        learner.model,
+        learner.optimizers.members,
+        learner.generator,
+        learner.progress,
+    )
+    save_model(setup.folder.last_model_file, learner.model, setup.class_names)
+
+
+def _finish(setup: Setup, learner: Learner) -> Finished:
+    """Read the test split, once, with the weights the recipe keeps."""
+    progress, model = learner.progress, learner.model
+    keeps_best = setup.recipe.keep == "best"
+    if keeps_best:
+        model = load_model(setup.folder.best_model_file).model.to(setup.hardware.device)
+    score: Score = evaluate(model, setup.test.to(setup.hardware.device), setup.hardware)
+    return Finished(
+        step=progress.step,
+        kept_epoch=progress.best_epoch
+        if keeps_best
+        else (progress.step - 1) // setup.steps_per_epoch + 1,
+        test_loss=score.loss,
+        test_error_percent=score.error_percent,
+        train_seconds=progress.train_seconds,
+    )

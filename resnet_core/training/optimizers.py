@@ -1,0 +1,86 @@
+"""Optimisers from recipes: which parameters decay, and by which rule they move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer
+
+from resnet_core.models.blocks import HighwayBlock
+from resnet_core.training.muon import Muon
+from resnet_core.training.recipes import Recipe
+
+
+class OptimizerSet:
+    """One or two optimisers that step together; learning rates are shares of each one's peak."""
+
+    def __init__(self, *members: Optimizer):
+        self.members = members
+        self._peaks = [[group["lr"] for group in member.param_groups] for member in members]
+
+    def set_share(self, share: float) -> None:
+        """Set every learning rate to this share of its peak."""
+        for member, peaks in zip(self.members, self._peaks, strict=True):
+            for group, peak in zip(member.param_groups, peaks, strict=True):
+                group["lr"] = peak * share
+
+    def zero_grad(self) -> None:
+        for member in self.members:
+            member.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        for member in self.members:
+            member.step()
+
+
+def make_optimizers(recipe: Recipe, network: nn.Module) -> OptimizerSet:
+    """The recipe's optimisers over all parameters of the network.
+
+    With `muon`, convolution kernels turn by Muon (gates, whose scale matters, do not) and the
+    rest moves by SGD.
+    """
+    kernels = _hidden_kernels(network) if recipe.optimizer == "muon" else []
+    taken = {id(kernel) for kernel in kernels}
+    decayed, free = [], []
+    for module, name, parameter in _parameters(network):
+        if id(parameter) not in taken:
+            (decayed if _decays(recipe, module, name) else free).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "adam":
+        # Epsilon as in Keras; L2 goes through the gradient, as a loss term does.
+        return OptimizerSet(Adam(groups, lr=recipe.lr, eps=1e-7))
+    sgd = SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    if not kernels:
+        return OptimizerSet(sgd)
+    return OptimizerSet(sgd, Muon(kernels, lr=recipe.muon_lr, momentum=recipe.momentum))
+
+
+def _parameters(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            yield module, name, parameter
+
+
+def _hidden_kernels(network: nn.Module) -> list[nn.Parameter]:
+    gates = {id(m.gate) for m in network.modules() if isinstance(m, HighwayBlock)}
+    return [
+        module.weight
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and id(module) not in gates
+    ]
+
+
+def _decays(recipe: Recipe, module: nn.Module, name: str) -> bool:
+    if recipe.decay == "all":
+        return True
+    if name != "weight":
+        return False
+    if recipe.decay == "conv_l2":
+        return isinstance(module, nn.Conv2d)
+    return isinstance(module, nn.Conv2d | nn.Linear)

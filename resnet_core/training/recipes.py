@@ -1,0 +1,198 @@
+"""Recipes: how a net is trained, as data. A recipe names its source; `fast` and `taste` are ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from resnet_core.errors import ConfigError
+
+OPTIMIZERS = ("sgd", "adam", "muon")
+SCHEDULES = ("one_cycle", "drops")
+AUGMENTATIONS = ("crop_flip", "shift_flip", "none")
+NORMALISATIONS = ("per_channel", "per_pixel_mean")
+DECAYS = ("all", "weights", "conv_l2")
+KEEPS = ("last", "best")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a training run, with its unit."""
+
+    name: str
+    """What the recipe is called."""
+    epochs: float
+    """How long to train, in passes over the training images."""
+    batch_size: int
+    """Images in one step."""
+    optimizer: str
+    """sgd, adam, or muon (orthogonalised momentum for convolution kernels, sgd for the rest)."""
+    lr: float
+    """Peak learning rate."""
+    schedule: str
+    """one_cycle: rise, then a cosine to zero. drops: factors at given points."""
+    weight_decay: float
+    """Strength of L2 regularisation, as added to the gradient."""
+    decay: str
+    """What decays: all parameters, weights (no biases, no batch norm), or conv_l2 (convolution kernels)."""
+    augmentation: str
+    """crop_flip (pad 4), shift_flip (10%, nearest fill) or none."""
+    normalisation: str
+    """per_channel mean and deviation, or per_pixel_mean subtracted."""
+    muon_lr: float = 0.015
+    """muon: angle, in radians, that a convolution kernel turns by in a step at the peak."""
+    momentum: float = 0.9
+    """Momentum of sgd and muon."""
+    nesterov: bool = False
+    """Whether sgd looks ahead (Nesterov)."""
+    label_smoothing: float = 0.0
+    """Share of each label spread over all classes, 0 to 1."""
+    warmup_share: float = 0.0
+    """one_cycle: share of the run over which the rate rises."""
+    drop_points: tuple[float, ...] = ()
+    """drops: shares of the run after which the rate is multiplied by the next factor."""
+    drop_factors: tuple[float, ...] = ()
+    """drops: the rate's factors after each point, of the peak rate."""
+    warmup_lr: float | None = None
+    """drops: rate to begin with, until a whole batch window's error is under warmup_until_error_percent."""
+    warmup_until_error_percent: float = 80.0
+    """drops with warmup_lr: training error, in percent, that ends the warm-up."""
+    validation_images: int = 5000
+    """Training images set aside to measure on; a tenth of the training images at the most."""
+    keep: str = "last"
+    """Which weights are the result: the last epoch's or those best on the validation images."""
+    source: str = ""
+    """Where the recipe comes from."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"Unknown {name} '{value}': choose one of {', '.join(known)}."
+            for name, value, known in (
+                ("optimizer", self.optimizer, OPTIMIZERS),
+                ("schedule", self.schedule, SCHEDULES),
+                ("augmentation", self.augmentation, AUGMENTATIONS),
+                ("normalisation", self.normalisation, NORMALISATIONS),
+                ("decay", self.decay, DECAYS),
+                ("keep", self.keep, KEEPS),
+            )
+            if value not in known
+        ]
+        if self.epochs <= 0:
+            problems.append(f"A run needs more than 0 epochs, not {self.epochs:g}.")
+        if self.batch_size < 1:
+            problems.append(f"A step needs at least 1 image, not {self.batch_size}.")
+        if not 0 < self.lr < 100:
+            problems.append(f"The learning rate should be between 0 and 100, not {self.lr:g}.")
+        if self.weight_decay < 0:
+            problems.append(f"Weight decay can't be negative, found {self.weight_decay:g}.")
+        if not 0 <= self.label_smoothing < 1:
+            problems.append(f"Label smoothing should be 0 to below 1, not {self.label_smoothing:g}.")
+        if len(self.drop_points) != len(self.drop_factors):
+            problems.append("Each point of drop_points needs its factor in drop_factors.")
+        if self.validation_images < 0:
+            problems.append(f"Validation images can't be negative, found {self.validation_images}.")
+        if self.keep == "best" and self.validation_images == 0:
+            problems.append("Keeping the best epoch needs validation images: set some aside or keep the last.")
+        if problems:
+            raise ConfigError(problems)
+
+    def changed(self, **changes: Any) -> Recipe:
+        """The same recipe with some fields changed; None means unchanged."""
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    def changes_from(self, other: Recipe) -> dict[str, Any]:
+        """The fields in which this recipe differs from another, with this one's values."""
+        mine = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in mine.items() if value != getattr(other, name)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        known = {f.name for f in fields(cls)}
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+        return cls(**lists)
+
+
+_KERAS_POINTS = (81, 121, 161, 181)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="paper",
+            # 64,000 steps of 128 images; a pass over 45,000 has 351 whole batches.
+            epochs=64_000 / 351,
+            batch_size=128,
+            optimizer="sgd",
+            lr=0.1,
+            schedule="drops",
+            drop_points=(0.5, 0.75),
+            drop_factors=(0.1, 0.01),
+            weight_decay=1e-4,
+            decay="all",
+            augmentation="crop_flip",
+            normalisation="per_pixel_mean",
+            source="arXiv 1512.03385 §4.2",
+        ),
+        Recipe(
+            name="tutorial",
+            epochs=200,
+            batch_size=32,
+            optimizer="adam",
+            lr=1e-3,
+            schedule="drops",
+            # "after epoch 80" is from the 82nd on: the example compares a count from zero with >.
+            # Its ReduceLROnPlateau lowers the rate when an epoch ends, and its scheduler sets it
+            # anew before the next begins, so no step ever sees the lowered rate: left out.
+            drop_points=tuple(epoch / 200 for epoch in _KERAS_POINTS),
+            drop_factors=(1e-1, 1e-2, 1e-3, 0.5e-3),
+            # Keras adds 1e-4 * sum(w^2) to the loss; its gradient is 2e-4 * w.
+            weight_decay=2e-4,
+            decay="conv_l2",
+            augmentation="shift_flip",
+            normalisation="per_pixel_mean",
+            keep="best",
+            source="Keras examples, cifar10_resnet.py",
+        ),
+        Recipe(
+            name="fast",
+            epochs=30,
+            batch_size=128,
+            optimizer="muon",
+            lr=0.1,
+            schedule="one_cycle",
+            warmup_share=0.2,
+            nesterov=True,
+            weight_decay=5e-4,
+            decay="weights",
+            augmentation="crop_flip",
+            normalisation="per_channel",
+            source="ResNet Lab",
+        ),
+        Recipe(
+            name="taste",
+            epochs=1,
+            batch_size=128,
+            optimizer="muon",
+            lr=0.1,
+            schedule="one_cycle",
+            warmup_share=0.2,
+            nesterov=True,
+            weight_decay=5e-4,
+            decay="weights",
+            augmentation="crop_flip",
+            normalisation="per_channel",
+            source="ResNet Lab",
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"There is no recipe named '{name}': choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]

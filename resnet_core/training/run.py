@@ -1,0 +1,143 @@
+"""A run from command to summary: makes the folder, claims it, records the loop, tells the end."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from resnet_core.data.dataset import load_dataset
+from resnet_core.errors import LabError, RunError
+from resnet_core.events import EpochFinished, Event, Finished
+from resnet_core.files import write_json, write_text
+from resnet_core.models.cost import count_cost
+from resnet_core.runs.folder import RunFolder, RunState, claim, new_run_folder
+from resnet_core.runs.recorder import record
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.hardware import choose_hardware, describe_environment
+from resnet_core.training.loop import train
+from resnet_core.training.recipes import RECIPES
+
+
+def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> RunFolder:
+    """Make the folder of a new run, at `path` or named by time, model and data under `runs`.
+
+    Raises:
+        RunError: `path` already holds a run.
+    """
+    stored = config.to_dict() | {"command": reproducing_command(config)}
+    if path is None:
+        return new_run_folder(runs, config.model.name, config.data, stored)
+    folder = RunFolder(path)
+    if folder.config_file.exists():
+        raise RunError(f"{path} already holds a run: resume it, or choose another --run folder.")
+    write_json(folder.config_file, stored)
+    return folder
+
+
+def read_config(folder: RunFolder) -> TrainConfig:
+    stored = folder.config()
+    stored.pop("command", None)
+    return TrainConfig.from_dict(stored)
+
+
+def execute(folder: RunFolder) -> Iterator[Event]:
+    """Train in the folder from where it stands, recording every event, to the end or to a stop.
+
+    Raises:
+        RunError: the run is finished, or another process works on it.
+        LabError: data or options are at fault; the reason is in `error.txt` too.
+    """
+    config = read_config(folder)
+    if folder.state() is RunState.FINISHED:
+        raise RunError(f"Run {folder.name} is finished: start a new one to train longer.")
+    claim(folder, describe_environment() | {"commit": current_commit()})
+    last_epoch: EpochFinished | None = None
+    try:
+        # Options are checked before the data is read or fetched.
+        choose_hardware(config.device, config.precision, config.compile, 0)
+        dataset = load_dataset(config.data, Path(config.data_folder))
+        for event in record(train(config, dataset, folder), folder):
+            if isinstance(event, EpochFinished):
+                last_epoch = event
+            if isinstance(event, Finished):
+                write_json(folder.summary_file, _summarise(config, folder, event, last_epoch))
+            yield event
+    except LabError as error:
+        write_text(folder.error_file, f"{error}\n")
+        raise
+    except Exception:
+        write_text(folder.error_file, traceback.format_exc())
+        raise
+
+
+def reproducing_command(config: TrainConfig) -> str:
+    """The command line that starts the same run anywhere; paths of this machine left out."""
+    recipe = config.recipe
+    words = [
+        "python", "-m", "resnet_core", "train",
+        "--model", config.model.name,
+        "--data", config.data,
+        "--recipe", recipe.name,
+        "--epochs", f"{recipe.epochs:g}",
+        "--seed", str(config.seed),
+    ]  # fmt: skip
+    return shlex.join(words + _changed_options(config))
+
+
+def _changed_options(config: TrainConfig) -> list[str]:
+    words: list[str] = []
+    if config.model.shortcut != "A":
+        words += ["--shortcut", config.model.shortcut]
+    for name, value in config.recipe.changes_from(RECIPES[config.recipe.name]).items():
+        if name != "epochs":
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name in ("device", "precision", "compile"):
+        if getattr(config, name) != "auto":
+            words += [f"--{name}", getattr(config, name)]
+    return words
+
+
+def current_commit() -> str | None:
+    """The commit of the code that runs, `+` where files were changed; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def _summarise(
+    config: TrainConfig, folder: RunFolder, finished: Finished, last: EpochFinished | None
+) -> dict[str, Any]:
+    if last is None:  # a resume that had only the test split left to read
+        epochs = [e for e in folder.events() if e["event"] == "epoch"]
+    else:
+        epochs = [last.to_dict()]
+    final = epochs[-1]
+    cost = count_cost(config.model)
+    return {
+        "model": config.model.name,
+        "data": config.data,
+        "recipe": config.recipe.name,
+        "epochs": final["epoch"],
+        "seed": config.seed,
+        "kept": config.recipe.keep,
+        "kept_epoch": finished.kept_epoch,
+        "train_error_percent": final["train_error_percent"],
+        "validation_error_percent": final["validation_error_percent"],
+        "test_error_percent": finished.test_error_percent,
+        "test_loss": finished.test_loss,
+        "train_seconds": finished.train_seconds,
+        "images_per_second": final["images_per_second"],
+        "params": cost.params,
+        "multiply_adds": cost.multiply_adds,
+        "environment": folder.environment(),
+    }
