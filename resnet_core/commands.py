@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from resnet_core.console import Commands
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import RunError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
@@ -27,10 +28,18 @@ RECIPE_OPTIONS = (
     "epochs", "batch_size", "lr", "weight_decay", "label_smoothing",
     "augmentation", "validation_images", "keep",
 )  # fmt: skip
-RUN_OPTIONS = ("seed", "split_seed", "device", "precision", "compile", "threads")
+RUN_OPTIONS = (
+    "seed",
+    "split_seed",
+    "device",
+    "precision",
+    "compile",
+    "threads",
+    "checkpoint_seconds",
+)
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     for name, execute_command, add, text in (
         ("train", _train, _add_train, "train a net in a new run folder"),
         ("resume", _resume, _add_resume, "go on with a stopped or interrupted run"),
@@ -65,9 +74,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    model = parse_model_name(
-        options.model, shortcut=options.shortcut, gate_bias=options.gate_bias
-    )
+    model = parse_model_name(options.model, shortcut=options.shortcut, gate_bias=options.gate_bias)
     recipe = find_recipe(options.recipe).changed(**given_recipe(options))
     if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
         # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
@@ -152,7 +159,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "test"), default="test")
     parser.add_argument("--data", help="data set (default: the one it was trained on)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    add_options(parser, TrainConfig, only=["device", "precision"])
+    parser.add_argument("--precision", default="fp32", help="fp32 (default), bf16 or auto")
+    add_options(parser, TrainConfig, only=["device"])
     _add_folders(parser)
 
 
@@ -191,7 +199,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for family in FAMILIES.values():
         if options.shortcut == "tutorial" and family.key == "highway":
             continue

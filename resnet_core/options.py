@@ -22,15 +22,18 @@ def field_docs(cls: type) -> dict[str, str]:
     assert isinstance(body, ast.ClassDef)
     docs = {}
     for statement, following in zip(body.body, body.body[1:], strict=False):
-        is_field = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-        is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-        if is_field and is_text:
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
             docs[statement.target.id] = " ".join(str(following.value.value).split())
     return docs
 
 
 def add_options(
-    parser: argparse.ArgumentParser, cls: type, only: Iterable[str] | None = None, unset: bool = False
+    parser: argparse.ArgumentParser,
+    cls: type,
+    only: Iterable[str] | None = None,
+    unset: bool = False,
 ) -> None:
     """Add one `--option` for each field of the dataclass `cls` (or for those in `only`).
 

@@ -54,7 +54,9 @@ def _read(path: Path) -> Arrays:
                 tuple(str(name) for name in file["class_names"]),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} can't be read ({error}): delete it to download it again.") from None
+        raise DataError(
+            f"{path} can't be read ({error}): delete it to download it again."
+        ) from None
 
 
 def _store(path: Path, arrays: Arrays) -> None:

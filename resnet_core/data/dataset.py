@@ -56,7 +56,9 @@ def load_dataset(name: str, data_folder: Path) -> Dataset:
         DataError: the file is damaged, or the download failed.
     """
     if name not in SOURCES:
-        raise ConfigError(f"There is no data set named '{name}': choose one of {', '.join(SOURCES)}.")
+        raise ConfigError(
+            f"There is no data set named '{name}': choose one of {', '.join(SOURCES)}."
+        )
     arrays = SOURCES[name](data_folder)
     train = Split(torch.from_numpy(arrays.x_train), torch.from_numpy(arrays.y_train).long())
     test = Split(torch.from_numpy(arrays.x_test), torch.from_numpy(arrays.y_test).long())
@@ -79,7 +81,10 @@ def split_validation(train: Split, validation_images: int, seed: int) -> tuple[S
         )
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     # Sorted, so that the file's order and not the draw decides where an image stands.
-    kept, held_out = order[validation_images:].sort().values, order[:validation_images].sort().values
+    kept, held_out = (
+        order[validation_images:].sort().values,
+        order[:validation_images].sort().values,
+    )
     return train.take(kept), train.take(held_out)
 
 
@@ -102,7 +107,7 @@ def pixel_mean(split: Split) -> tuple[Tensor, Tensor]:
     As the papers and the Keras example do: pixels scaled to 0..1, their mean subtracted.
     """
     total = torch.zeros(split.images.shape[1:], dtype=torch.float64)
-    for chunk in split.images.split(10_000):
-        total += chunk.double().sum(dim=0)
+    for start in range(0, len(split), 10_000):
+        total += split.images[start : start + 10_000].double().sum(dim=0)
     mean = (total / len(split)).float()
     return mean, torch.full_like(mean, 255.0)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_core.data.source import Arrays
 
-Floats = NDArray[np.float32]
+Floats = NDArray[Any]  # float32 throughout; numpy can not say so of every expression
 
 SIDE = 32
 TRAIN_IMAGES, TEST_IMAGES = 10_000, 2_000

@@ -88,7 +88,9 @@ class ModelConfig:
                 f"{family.layers_per_n}n+2, the nearest are {low} and {high}."
             )
         if self.shortcut not in SHORTCUTS:
-            problems.append(f"Unknown shortcut '{self.shortcut}': choose one of {', '.join(SHORTCUTS)}.")
+            problems.append(
+                f"Unknown shortcut '{self.shortcut}': choose one of {', '.join(SHORTCUTS)}."
+            )
         if self.shortcut == "tutorial" and self.family == "highway":
             problems.append("The Keras example has no highway nets: use shortcut A or B.")
         if self.classes < 2:

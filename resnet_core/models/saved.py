@@ -52,7 +52,9 @@ def load_model(path: Path) -> SavedModel:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is not a readable safetensors file ({error}).") from None
     if metadata.get("format") != FORMAT:
-        raise ModelError(f"{path} was not saved by ResNet Lab: it has no description of its network.")
+        raise ModelError(
+            f"{path} was not saved by ResNet Lab: it has no description of its network."
+        )
     config = ModelConfig.from_dict(json.loads(metadata["config"]))
     missing = {"mean", "inverse_std"} - tensors.keys()
     if missing:

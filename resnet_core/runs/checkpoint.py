@@ -68,7 +68,9 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        weights = {
+            n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")
+        }
         model.load_state_dict(weights, strict=True)
         for number, optimizer in enumerate(optimizers):
             _unpack_optimizer(optimizer, number, tensors)

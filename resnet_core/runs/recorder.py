@@ -6,8 +6,8 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 
-from resnet_core.runs.folder import RunFolder
 from resnet_core.events import Event
+from resnet_core.runs.folder import RunFolder
 
 
 def record(events: Iterable[Event], folder: RunFolder) -> Iterator[Event]:

@@ -37,9 +37,19 @@ class TrainConfig:
     threads: int = 0
     """CPU threads, 0 for all."""
 
+    checkpoint_seconds: float = 30.0
+    """Seconds of training between checkpoints within an epoch; each epoch's end has its own."""
+
     def __post_init__(self) -> None:
+        problems = []
         if self.threads < 0:
-            raise ConfigError(f"The number of threads can't be negative, found {self.threads}.")
+            problems.append(f"The number of threads can't be negative, found {self.threads}.")
+        if self.checkpoint_seconds < 0:
+            problems.append(
+                f"Time between checkpoints can't be {self.checkpoint_seconds:g} seconds."
+            )
+        if problems:
+            raise ConfigError(problems)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -36,7 +36,6 @@ from resnet_core.training.optimizers import OptimizerSet, make_optimizers
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.schedules import lr_share_at
 
-CHECKPOINT_EVERY_SECONDS = 30.0
 STEP_EVENT_EVERY_SECONDS = 1.0
 WARMUP_CHECK_EVERY_STEPS = 50
 
@@ -157,9 +156,7 @@ def make_loss_function(
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         return loss, (logits.detach().argmax(1) != labels).sum()
 
-    return cast(
-        Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], hardware.wrap(loss_and_wrong)
-    )
+    return cast(Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], hardware.wrap(loss_and_wrong))
 
 
 def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
@@ -214,7 +211,7 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
         if setup.folder.stop_file.exists():
             break
         # Never at the end of an epoch, which has its own checkpoint once it is measured.
-        if now - saved_at >= CHECKPOINT_EVERY_SECONDS and step + 1 < end:
+        if now - saved_at >= setup.config.checkpoint_seconds and step + 1 < end:
             saved_at = now
             remember(step + 1)
             _checkpoint(setup, learner)
@@ -297,7 +294,9 @@ def _finish(setup: Setup, learner: Learner) -> Finished:
     keeps_best = setup.recipe.keep == "best"
     if keeps_best:
         model = load_model(setup.folder.best_model_file).model.to(setup.hardware.device)
-    score: Score = evaluate(model, setup.test.to(setup.hardware.device), setup.hardware)
+    # In fp32, whatever it was trained in: that is what an exported model computes.
+    exact = replace(setup.hardware, precision="fp32")
+    score: Score = evaluate(model, setup.test.to(exact.device), exact)
     return Finished(
         step=progress.step,
         kept_epoch=progress.best_epoch

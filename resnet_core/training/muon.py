@@ -66,7 +66,9 @@ class Muon(Optimizer):
         # All kernels of one shape at once: the products are too small to fill a machine singly.
         turned = orthogonalise(torch.stack([direction.flatten(1) for direction in ahead]))
         norms = torch._foreach_norm(kernels)
-        torch._foreach_mul_(kernels, [len(k) ** 0.5 / n for k, n in zip(kernels, norms, strict=True)])
+        torch._foreach_mul_(
+            kernels, [len(k) ** 0.5 / n for k, n in zip(kernels, norms, strict=True)]
+        )
         torch._foreach_add_(
             kernels, [t.view_as(k) for t, k in zip(turned, kernels, strict=True)], alpha=-lr
         )

@@ -43,7 +43,8 @@ def make_optimizers(recipe: Recipe, network: nn.Module) -> OptimizerSet:
     """
     kernels = _hidden_kernels(network) if recipe.optimizer == "muon" else []
     taken = {id(kernel) for kernel in kernels}
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for module, name, parameter in _parameters(network):
         if id(parameter) not in taken:
             (decayed if _decays(recipe, module, name) else free).append(parameter)
@@ -70,9 +71,9 @@ def _parameters(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Paramet
 def _hidden_kernels(network: nn.Module) -> list[nn.Parameter]:
     gates = {id(m.gate) for m in network.modules() if isinstance(m, HighwayBlock)}
     return [
-        module.weight
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d) and id(module) not in gates
+        parameter
+        for module, name, parameter in _parameters(network)
+        if isinstance(module, nn.Conv2d) and name == "weight" and id(module) not in gates
     ]
 
 

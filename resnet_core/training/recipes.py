@@ -86,13 +86,17 @@ class Recipe:
         if self.weight_decay < 0:
             problems.append(f"Weight decay can't be negative, found {self.weight_decay:g}.")
         if not 0 <= self.label_smoothing < 1:
-            problems.append(f"Label smoothing should be 0 to below 1, not {self.label_smoothing:g}.")
+            problems.append(
+                f"Label smoothing should be 0 to below 1, not {self.label_smoothing:g}."
+            )
         if len(self.drop_points) != len(self.drop_factors):
             problems.append("Each point of drop_points needs its factor in drop_factors.")
         if self.validation_images < 0:
             problems.append(f"Validation images can't be negative, found {self.validation_images}.")
         if self.keep == "best" and self.validation_images == 0:
-            problems.append("Keeping the best epoch needs validation images: set some aside or keep the last.")
+            problems.append(
+                "Keeping the best epoch needs validation images: set some aside or keep the last."
+            )
         if problems:
             raise ConfigError(problems)
 
@@ -108,8 +112,10 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         known = {f.name for f in fields(cls)}
-        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-        return cls(**lists)
+        chosen: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
+        }
+        return cls(**chosen)
 
 
 _KERAS_POINTS = (81, 121, 161, 181)

@@ -1,0 +1,36 @@
+"""ResNet Lab's front door: `python app.py`, then look at the browser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python app.py", description="Start ResNet Lab.")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to serve on (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument("--data", help="folder of data sets (default: $RESNET_LAB_DATA or ./data)")
+    parser.add_argument("--runs", help="folder of runs (default: $RESNET_LAB_RUNS or ./runs)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    options = parser.parse_args()
+    if options.data:
+        os.environ["RESNET_LAB_DATA"] = options.data
+    if options.runs:
+        os.environ["RESNET_LAB_RUNS"] = options.runs
+
+    from ui.layout import build_app, serve  # after the options: `--help` need not wait for Gradio
+
+    try:
+        serve(build_app(), options.host, options.port, not options.no_browser)
+    except OSError as error:
+        print(f"Error: {error} Choose another with --port.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The app against the least a Gradio app can be: time to a served page, and one request.
+
+Each rival is a process of its own on this machine; rounds alternate.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter, sleep
+from typing import Any
+
+from benchmarks.rounds import Comparison
+from resnet_core.errors import LabError
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "ui" / "examples" / "ship.jpg"
+ONE_LINE_APP = (
+    "import gradio as gr, sys; "
+    "gr.Interface(lambda image: image, gr.Image(type='filepath'), gr.Image(), api_name='echo')"
+    ".launch(server_port=int(sys.argv[1]), quiet=True)"
+)
+REQUESTS_A_ROUND = 15
+START_LIMIT_SECONDS = 120
+
+
+def compare_start(rounds: int) -> dict[str, Any]:
+    """Seconds from starting the process to its page being served, ours over the one-liner's."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
+        for words, seconds in ((_app_words(), ours), (_one_line_words(), theirs)):
+            began = perf_counter()
+            with served(words):
+                seconds.append(perf_counter() - began)
+    return {"benchmark": "start", **Comparison(tuple(ours), tuple(theirs)).to_dict("seconds")}
+
+
+def compare_request(rounds: int) -> dict[str, Any]:
+    """Milliseconds of `/classify` over HTTP against an endpoint that only returns its image."""
+    from gradio_client import Client, handle_file
+
+    with served(_app_words()) as our_url, served(_one_line_words()) as their_url:
+        app, echo = Client(our_url, verbose=False), Client(their_url, verbose=False)
+        picture = handle_file(PICTURE)
+
+        def classify() -> None:
+            app.predict(image=picture, api_name="/classify")
+
+        def return_image() -> None:
+            echo.predict(image=picture, api_name="/echo")
+
+        classify()
+        return_image()
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(_median_ms(classify))
+            theirs.append(_median_ms(return_image))
+    return {"benchmark": "request", **Comparison(tuple(ours), tuple(theirs)).to_dict("ms")}
+
+
+def _median_ms(call: Any) -> float:
+    times = []
+    for _ in range(REQUESTS_A_ROUND):
+        began = perf_counter()
+        call()
+        times.append(1000 * (perf_counter() - began))
+    return median(times)
+
+
+def _app_words() -> list[str]:
+    return [sys.executable, "app.py", "--no-browser", "--port"]
+
+
+def _one_line_words() -> list[str]:
+    return [sys.executable, "-c", ONE_LINE_APP]
+
+
+@contextmanager
+def served(words: list[str]) -> Iterator[str]:
+    """Start a server process on a free port, wait for its page, give its address, end it.
+
+    Raises:
+        LabError: the process ended, or served nothing in two minutes.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/"
+    process = subprocess.Popen([*words, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = perf_counter() + START_LIMIT_SECONDS
+    while perf_counter() < deadline:
+        if process.poll() is not None:
+            raise LabError(f"The server ended with status {process.returncode} before it served.")
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                answer.read()
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            sleep(0.02)
+    raise LabError(f"{url} served nothing in {START_LIMIT_SECONDS} seconds.")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

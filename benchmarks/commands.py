@@ -1,0 +1,64 @@
+"""The commands of `python -m benchmarks`. Heavy imports happen in the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from resnet_core.console import Commands
+
+
+def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    training = commands.add_parser("training", help="this engine against the textbook loop")
+    training.add_argument("--model", default="resnet20_v1")
+    training.add_argument("--data", default="cifar10")
+    training.add_argument("--data-folder", type=Path)
+    training.add_argument("--recipe", default="fast")
+    training.add_argument(
+        "--rounds", type=int, default=5, help="pairs of measurements (default: 5)"
+    )
+    training.add_argument("--seconds", type=float, default=8.0, help="length of one (default: 8)")
+    training.add_argument("--json", action="store_true", help="print one JSON object")
+    training.set_defaults(execute=_training)
+
+    app = commands.add_parser("app", help="the app against a one-line Gradio app")
+    app.add_argument("--rounds", type=int, default=5, help="pairs of measurements (default: 5)")
+    app.add_argument("--json", action="store_true", help="print one JSON object")
+    app.set_defaults(execute=_app)
+
+
+def _training(options: argparse.Namespace) -> None:
+    from benchmarks.training_speed import compare_training
+    from resnet_core.data.dataset import load_dataset
+    from resnet_core.models.config import parse_model_name
+    from resnet_core.training.config import default_data_folder
+
+    model = parse_model_name(options.model)
+    dataset = load_dataset(options.data, options.data_folder or default_data_folder())
+    result = compare_training(model, dataset, options.recipe, options.rounds, options.seconds)
+    _print(result, "images_per_second", "images/s", options.json)
+
+
+def _app(options: argparse.Namespace) -> None:
+    from benchmarks.app_speed import compare_request, compare_start
+
+    start, request = compare_start(options.rounds), compare_request(options.rounds)
+    if options.json:
+        print(json.dumps({"start": start, "request": request}, indent=2))
+    else:
+        _print(start, "seconds", "s", False)
+        _print(request, "ms", "ms", False)
+
+
+def _print(result: dict[str, Any], unit: str, shown: str, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    print(
+        f"{result['benchmark']}: ours {result[f'ours_{unit}']:,.1f} {shown}, "
+        f"theirs {result[f'theirs_{unit}']:,.1f} {shown}, ratio {result['ratio']:.2f} "
+        f"({result['ratio_lowest']:.2f} to {result['ratio_highest']:.2f} "
+        f"over {len(result['rounds']['ours'])} rounds)"
+    )

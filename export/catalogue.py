@@ -1,0 +1,52 @@
+"""The exported models there are: those that ship, and those a run exported. No torch, no sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnet_core.errors import ModelError
+from resnet_core.zoo import zoo_entries
+
+EXPORT_FILE = "model.onnx"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model: the name a person picks it by, and its file."""
+
+    name: str
+    file: Path
+    title: str
+    """Name, depth and test error, for a menu."""
+
+
+def list_exported() -> list[Exported]:
+    """Every shipped model with an ONNX file, best test error first."""
+    return [
+        Exported(
+            entry.name,
+            entry.onnx_file,
+            f"{entry.name} · {entry.card['config']['depth']} layers · "
+            f"{entry.card['test_error_percent']:.2f} % test error",
+        )
+        for entry in zoo_entries()
+        if entry.onnx_file.is_file()
+    ]
+
+
+def find_exported(name: str) -> Exported:
+    """An exported model by name, or by the path of its ONNX file.
+
+    Raises:
+        ModelError: there is none; the names there are.
+    """
+    models = {model.name: model for model in list_exported()}
+    if name in models:
+        return models[name]
+    path = Path(name)
+    if path.suffix == ".onnx" and path.is_file():
+        return Exported(path.stem, path, path.name)
+    raise ModelError(
+        f"There is no exported model '{name}': choose one of {', '.join(models) or 'none yet'}."
+    )

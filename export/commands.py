@@ -1,0 +1,125 @@
+"""The commands of `python -m export`. Torch is imported by those that need it, when they run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from resnet_core.console import Commands
+from resnet_core.errors import LabError
+
+
+def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    onnx = commands.add_parser("onnx", help="write a stand-alone ONNX file")
+    onnx.add_argument("model", help="shipped model, run folder or .safetensors file")
+    onnx.add_argument("--out", type=Path, help="file to write (default: beside the weights)")
+    onnx.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders are")
+    onnx.set_defaults(execute=_onnx)
+
+    verify = commands.add_parser("verify", help="compare an ONNX file with PyTorch")
+    verify.add_argument(
+        "file", type=Path, help="ONNX file; its weights lie beside it, or --weights"
+    )
+    verify.add_argument("--weights", type=Path, help="the .safetensors file it was exported from")
+    verify.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    verify.add_argument("--json", action="store_true", help="print one JSON object")
+    verify.set_defaults(execute=_verify)
+
+    ship = commands.add_parser("ship", help="put a finished run's model into the zoo")
+    ship.add_argument("run", type=Path, help="run folder")
+    ship.add_argument("--name", help="folder in the zoo (default: the model's name)")
+    ship.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    ship.set_defaults(execute=_ship)
+
+    classify = commands.add_parser("classify", help="say what is in pictures")
+    classify.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
+    classify.add_argument("--model", "--name", dest="model", default="resnet20_v1")
+    classify.add_argument("--top-k", type=int, default=5, help="classes to show (default: 5)")
+    classify.add_argument("--json", action="store_true", help="print a JSON list")
+    classify.set_defaults(execute=_classify)
+
+
+def _onnx(options: argparse.Namespace) -> int:
+    from export.onnx_file import write_onnx
+    from export.verify import verify_onnx
+    from resnet_core.training.find import find_model
+
+    found = find_model(options.model, options.runs)
+    out = options.out or found.folder / "model.onnx"
+    write_onnx(found.saved, out, found.source, found.data, found.test_error_percent)
+    parity = verify_onnx(out, found.saved.model, None)
+    print(
+        f"{out}: {out.stat().st_size / 1e6:.2f} MB, largest logit difference to PyTorch "
+        f"{parity.max_logit_difference:.1e}"
+    )
+    if not parity.passed:
+        out.unlink()
+        raise LabError("The exported net differs from PyTorch's and was deleted: report this bug.")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from export.engine import Engine
+    from export.verify import verify_onnx
+    from resnet_core.data.dataset import load_dataset
+    from resnet_core.models.saved import load_model
+    from resnet_core.training.config import default_data_folder
+    from resnet_core.training.find import find_weights_beside
+
+    saved = load_model(options.weights or find_weights_beside(options.file))
+    data = Engine(options.file, "cpu").facts.data
+    test = load_dataset(data, options.data_folder or default_data_folder()).test
+    parity = verify_onnx(options.file, saved.model, test)
+    if options.json:
+        print(json.dumps(vars(parity) | {"passed": parity.passed}))
+    else:
+        print(f"largest logit difference  {parity.max_logit_difference:.2e} (at most 1e-4)")
+        print(
+            f"same top class            {parity.agreement_percent:.2f} % of {parity.test_images:,}"
+        )
+        print(f"test error of the file    {parity.test_error_percent:.2f} %")
+        print("passed" if parity.passed else "FAILED")
+    return 0 if parity.passed else 1
+
+
+def _ship(options: argparse.Namespace) -> int:
+    from export.ship import ship
+    from resnet_core.runs.folder import RunFolder
+    from resnet_core.training.config import default_data_folder
+
+    entry = ship(RunFolder(options.run), options.name, options.data_folder or default_data_folder())
+    print(f"{entry.folder}: test error {entry.card['test_error_percent']:.2f} %")
+    return 0
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from export.classifier import classify
+
+    if options.top_k < 1:
+        raise LabError(f"--top-k should be at least 1, not {options.top_k}.")
+    answers, failed = [], False
+    for path in options.pictures:
+        try:
+            answer = classify(path, options.model).to_dict(options.top_k)
+        except LabError as error:
+            if len(options.pictures) == 1:
+                raise
+            answer, failed = {"error": str(error)}, True
+        answers.append({"picture": str(path), **answer})
+    if options.json:
+        print(json.dumps(answers, indent=2))
+    else:
+        print("\n\n".join(_as_text(answer) for answer in answers))
+    return 2 if failed else 0
+
+
+def _as_text(answer: dict) -> str:
+    if "error" in answer:
+        return f"{answer['picture']}: {answer['error']}"
+    lines = [f"{answer['picture']}: {answer['verdict']}"]
+    lines += [f"  {c['name']:12} {100 * c['probability']:6.2f} %" for c in answer["classes"]]
+    lines += [f"  {note}" for note in answer["notes"]]
+    total = answer["decode_ms"] + answer["preprocess_ms"] + answer["inference_ms"]
+    lines.append(f"  {answer['model']} on {answer['engine']}, {total:.1f} ms")
+    return "\n".join(lines)

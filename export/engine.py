@@ -1,0 +1,128 @@
+"""Running an exported model with ONNX Runtime: uint8 pixels in, probabilities out, no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from resnet_core.errors import ModelError
+
+FORMAT = "resnet-lab-onnx-1"
+_QUIET = 3  # errors only: a missing GPU on a CPU machine is not news
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What an exported model says of itself, from its metadata."""
+
+    name: str
+    family: str
+    depth: int
+    class_names: tuple[str, ...]
+    input_size: int
+    source: str
+    data: str
+    test_error_percent: float | None
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str], origin: Path) -> ModelFacts:
+        if metadata.get("format") != FORMAT:
+            raise ModelError(
+                f"{origin} does not describe itself as a ResNet Lab model: "
+                "export it with `python -m export onnx`."
+            )
+        error = metadata["test_error_percent"]
+        return cls(
+            name=metadata["name"],
+            family=metadata["family"],
+            depth=int(metadata["depth"]),
+            class_names=tuple(json.loads(metadata["class_names"])),
+            input_size=int(metadata["input_size"]),
+            source=metadata["source"],
+            data=metadata["data"],
+            test_error_percent=float(error) if error else None,
+        )
+
+
+class Engine:
+    """One open model. `name` says which provider really runs it.
+
+    Args:
+        path: a stand-alone ONNX file of this app.
+        provider: `cpu`, `cuda`, or `auto` for CUDA where it works.
+
+    Raises:
+        ModelError: the file is missing, damaged, keeps weights elsewhere, or is not of this app;
+            or `cuda` was demanded and does not run.
+    """
+
+    def __init__(self, path: Path, provider: str = "auto"):
+        if not path.is_file():
+            raise ModelError(f"There is no model file at {path}: check the path.")
+        self.path = path
+        self._session = _open_session(path, provider)
+        self.name = _describe(self._session.get_providers()[0])
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        return ModelFacts.from_metadata(
+            self._session.get_modelmeta().custom_metadata_map, self.path
+        )
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """uint8 RGB (N, size, size, 3) → logits and probabilities, float32 (N, classes) each."""
+        logits, probabilities = self._session.run(["logits", "probabilities"], {"image": images})
+        return np.asarray(logits), np.asarray(probabilities)
+
+
+def _open_session(path: Path, provider: str) -> ort.InferenceSession:
+    if provider not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"Unknown engine provider '{provider}': choose auto, cpu or cuda.")
+    # Bytes, not a path: a file read from memory can't pull in other files as its weights.
+    data = path.read_bytes()
+    if provider == "cuda" or (provider == "auto" and has_nvidia_gpu()):
+        session = _try_session(path, data, "CUDAExecutionProvider")
+        if session.get_providers()[0] == "CUDAExecutionProvider":
+            return session
+        if provider == "cuda":
+            raise ModelError(
+                "ONNX Runtime's CUDA provider does not run here: it needs an NVIDIA GPU and "
+                "`pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
+            )
+    return _try_session(path, data, "CPUExecutionProvider")
+
+
+def _try_session(path: Path, data: bytes, provider: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = _QUIET
+    providers: list[Any] = [provider]
+    if provider == "CUDAExecutionProvider":
+        # The wheel's CUDA libraries lie in site-packages, where the loader does not look.
+        ort.preload_dlls()
+        providers.append("CPUExecutionProvider")
+    try:
+        return ort.InferenceSession(data, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's exceptions share no public base class
+        raise ModelError(f"{path} can't be opened as an ONNX model ({error}).") from None
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether an NVIDIA driver is loaded; asks no library, so it costs nothing."""
+    return (
+        Path("/proc/driver/nvidia/version").exists()
+        or Path("C:/Windows/System32/nvcuda.dll").exists()
+    )
+
+
+def _describe(provider: str) -> str:
+    device = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA"}.get(
+        provider, provider
+    )
+    return f"ONNX Runtime {ort.__version__}, {device}, fp32"

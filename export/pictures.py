@@ -1,0 +1,156 @@
+"""From whatever file a person drops to RGB pixels: one door, for the app and the command line.
+
+Orientation (EXIF), CMYK, 16 bits, palettes, transparency and animation are put right here;
+what can't be read is refused in one sentence. Resizing to a net's input is `to_input`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from resnet_core.errors import PictureError
+
+MAX_FILE_BYTES = 50 * 2**20
+# A 108-megapixel phone camera is real; a 20,000 x 20,000 picture is a bomb.
+MAX_PIXELS = 120_000_000
+FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
+# Nets here see 32 to 224 pixels: a JPEG is decoded no larger than it needs to stay sharp.
+ENOUGH_PIXELS = 1024
+BACKGROUND = (255, 255, 255)
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """RGB pixels, and what had to be said about getting them."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    """Width and height of the file's picture, upright, in pixels."""
+    notes: tuple[str, ...]
+
+
+def read_picture(source: Path | bytes) -> Picture:
+    """Decode a picture file into upright RGB.
+
+    Raises:
+        PictureError: not a picture, damaged, too large, or of a kind that has no pixels.
+    """
+    data = _read_bytes(source) if isinstance(source, Path) else source
+    _refuse_at_sight(data)
+    _register_heif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return _to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(
+            f"This picture has more than {MAX_PIXELS // 10**6} million pixels: scale it down first."
+        ) from None
+    except UnidentifiedImageError:
+        raise PictureError(
+            "This file is not a picture I can read: use JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC."
+        ) from None
+    # Decoders raise whatever they like on damaged data; to a person it is all the same.
+    except (OSError, SyntaxError, ValueError, IndexError, EOFError, RuntimeError) as error:
+        raise PictureError(
+            f"This picture is damaged or incomplete ({error}): open and save it again, or try another."
+        ) from None
+
+
+def to_input(picture: Image.Image, size: int) -> NDArray[np.uint8]:
+    """The pixels a net sees: the largest centred square, scaled to (size, size, 3) uint8.
+
+    A picture that already is size x size passes through untouched.
+    """
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    square = picture.crop((left, top, left + side, top + side))
+    if side != size:
+        square = square.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(square, dtype=np.uint8)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise PictureError(
+                f"This file has {size / 2**20:.0f} MB, more than the {MAX_FILE_BYTES // 2**20} MB "
+                "allowed: scale the picture down first."
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PictureError(f"There is no picture at {path}: check the path.") from None
+    except IsADirectoryError:
+        raise PictureError(f"{path} is a folder: name the pictures in it.") from None
+
+
+def _refuse_at_sight(data: bytes) -> None:
+    if not data:
+        raise PictureError("This file is empty: pick a picture with something in it.")
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in data[:4096].lower()):
+        raise PictureError(
+            "SVG is a drawing without pixels, and nets need pixels: export it as PNG and try again."
+        )
+
+
+def _register_heif() -> None:
+    """HEIC, the format of many phones, is read by a plug-in; without it, Pillow says no."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:  # no wheel for this platform: HEIC files are refused as unreadable
+        return
+    register_heif_opener(thumbnails=False)
+
+
+def _to_rgb(image: Image.Image) -> Picture:
+    notes = []
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        notes.append(f"Animated or multi-page: this is the first of {frames} frames.")
+        image.seek(0)
+    size = image.size
+    if image.format == "JPEG" and image.mode == "RGB":
+        image.draft("RGB", (ENOUGH_PIXELS, ENOUGH_PIXELS))
+    image.load()
+    if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter: width and height change places
+        size = size[::-1]
+    upright = ImageOps.exif_transpose(image)
+    return Picture(_flatten(upright), size, tuple(notes))
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Any mode to RGB: 16 bits scaled, not clipped; transparency laid on white."""
+    if image.mode.startswith("I;16"):
+        image = _scale_to_8_bits(np.asarray(image, dtype=np.float64), 65_535)
+    elif image.mode in ("I", "F"):
+        values = np.asarray(image, dtype=np.float64)
+        image = _scale_to_8_bits(values, _range_top(values))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        image = Image.alpha_composite(ground, image)
+    return image.convert("RGB")
+
+
+def _range_top(values: NDArray[np.float64]) -> float:
+    """The value of white: 1 for fractions, else full 8 or 16 bits, else the brightest pixel."""
+    brightest = float(np.nanmax(values, initial=0.0))
+    return next((top for top in (1.0, 255.0, 65_535.0) if brightest <= top), brightest)
+
+
+def _scale_to_8_bits(values: NDArray[np.float64], top: float) -> Image.Image:
+    scaled = np.clip(np.nan_to_num(values) * (255 / top), 0, 255).round().astype(np.uint8)
+    return Image.fromarray(scaled, "L") if scaled.ndim == 2 else Image.fromarray(scaled)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with cifar10.npz. CI must have it; elsewhere its tests are skipped, saying why."""
+    folder = Path(os.environ.get("RESNET_LAB_DATA", ROOT / "data"))
+    if not (folder / "cifar10.npz").is_file():
+        message = f"cifar10.npz is not in {folder}: set RESNET_LAB_DATA, or train once to fetch it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10(data_folder: Path):
+    from resnet_core.data.dataset import load_dataset
+
+    return load_dataset("cifar10", data_folder)
+
+
+@pytest.fixture(scope="session")
+def shapes():
+    from resnet_core.data.dataset import load_dataset
+
+    return load_dataset("shapes", Path())
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def run_module() -> Callable[..., subprocess.CompletedProcess]:
+    """Run `python -m MODULE …` as a person would; returns its exit status and what it printed."""
+
+    def run(module: str, *words: object, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, words)],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,1 @@
+"""The app's pages: the only room that knows Gradio. One file a tab; `layout` puts them together."""

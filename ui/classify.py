@@ -1,0 +1,164 @@
+"""The Classify tab: a picture in, an answer out; two models side by side; many pictures at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from export.catalogue import list_exported
+from export.classifier import Answer, classify, compare
+from resnet_core.errors import LabError
+from ui.answers import EMPTY, render_answers, render_problem
+from ui.picture_input import PictureInput
+
+EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.jpg"))
+NOBODY = ""
+MANY_HEADERS = ["File", "Answer", "Probability, %", "Next guess", "Probability, %", "Remark"]
+MOST_FILES = 1000
+
+
+def build_classify_tab() -> None:
+    """Lay the tab out, then wire it."""
+    models = [(model.title, model.name) for model in list_exported()]
+    first = models[0][1] if models else None
+    gr.Markdown(
+        "Drop in a picture and see what a small residual network makes of it.",
+        elem_classes="lab-lead",
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=320):
+            picture = PictureInput(
+                label="Picture", sources=["upload", "clipboard", "webcam"], height=380,
+                buttons=[], elem_id="picture", placeholder="Drop a picture here, or click to choose one",
+            )  # fmt: skip
+            gr.Examples(
+                [[str(path)] for path in EXAMPLES], picture, label="Or try one of these drawings"
+            )
+            with gr.Group():
+                model = gr.Dropdown(models, value=first, label="Model", elem_id="model")
+                other = gr.Dropdown(
+                    [("Nothing", NOBODY), *models],
+                    value=NOBODY,
+                    label="Compare with",
+                    elem_id="compare",
+                )
+            top_k = gr.Slider(1, 10, value=5, step=1, label="Classes to show", elem_id="top-k")
+        with gr.Column(scale=5, min_width=320):
+            answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
+            command = gr.Textbox(
+                label="The same on the command line", value=_command(first or "MODEL", 5),
+                buttons=["copy"], interactive=False, elem_id="command",
+            )  # fmt: skip
+    with gr.Accordion("Several pictures at once", open=False, elem_id="several"):
+        files = gr.File(label="Pictures", file_count="multiple", height=140, elem_id="files")
+        table = gr.HTML(visible=False, elem_id="answers")
+        download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
+    _wire_page(picture, model, other, top_k, answer, command)
+    gr.on(
+        [files.change, model.change], _classify_many, [files, model], [table, download],
+        api_visibility="private",
+    )  # fmt: skip
+    _wire_api(picture, model, top_k)
+
+
+_NO_MODELS = "There is no exported model yet: train one, then `python -m export ship RUN`."
+
+
+def _wire_page(picture: Any, model: Any, other: Any, top_k: Any, answer: Any, command: Any) -> None:
+    gr.on(
+        [picture.change, model.change, other.change, top_k.change],
+        _answer_page, [picture, model, other, top_k], answer,
+        show_progress="minimal", trigger_mode="always_last", api_visibility="private",
+    )  # fmt: skip
+    gr.on(
+        [model.change, top_k.change], _command, [model, top_k], command,
+        queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def _wire_api(picture: Any, model: Any, top_k: Any) -> None:
+    """The `/classify` endpoint; its first result is Gradio's label format."""
+    label = gr.Label(label="Classes", visible=False)
+    seen = gr.Image(label="What the net saw", visible=False, format="png")
+    details = gr.JSON(label="Details", visible=False)
+    gr.Button(visible=False).click(
+        _answer_api, [picture, model, top_k], [label, seen, details],
+        api_name="classify", concurrency_limit=4,
+        api_description="Say what is in a picture: class probabilities, the pixels seen, details.",
+    )  # fmt: skip
+
+
+def _command(model: str, top_k: int) -> str:
+    return f"python -m export classify PICTURE --model {model} --top-k {top_k}"
+
+
+def _answer_page(picture: Path | None, model: str | None, other: str, top_k: int) -> str:
+    if picture is None:
+        return EMPTY
+    if model is None:
+        return render_problem(_NO_MODELS)
+    try:
+        names = [model] if other in (NOBODY, model) else [model, other]
+        return render_answers(compare(picture, names), int(top_k))
+    except LabError as error:
+        return render_problem(str(error))
+
+
+def _answer_api(
+    image: Path | None, model: str, top_k: float
+) -> tuple[dict[str, float], Image.Image, dict[str, Any]]:
+    if image is None:
+        raise gr.Error("No picture was sent: pass one as `image`.", print_exception=False)
+    try:
+        answer = classify(image, model)
+    except LabError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    ranked = dict(answer.ranked(max(1, int(top_k))))
+    return ranked, Image.fromarray(answer.seen), answer.to_dict(int(top_k))
+
+
+def _classify_many(files: list[str] | None, model: str | None) -> tuple[Any, Any]:
+    if not files or model is None:
+        return gr.update(visible=False), gr.update(visible=False)
+    rows = [_row(Path(file), model) for file in files[:MOST_FILES]]
+    if len(files) > MOST_FILES:
+        gr.Warning(f"These are {len(files):,} files: the first {MOST_FILES:,} were classified.")
+    return gr.update(value=_render_table(rows), visible=True), gr.update(
+        value=_write_csv(rows), visible=True
+    )
+
+
+def _row(file: Path, model: str) -> list[str]:
+    try:
+        answer: Answer = classify(file, model)
+    except LabError as error:
+        return [file.name, "", "", "", "", str(error)]
+    (first, p), (second, q) = answer.ranked(2)
+    remark = " ".join([*answer.notes, *(["Not sure."] if answer.is_uncertain else [])])
+    return [file.name, first, f"{100 * p:.1f}", second, f"{100 * q:.1f}", remark]
+
+
+def _render_table(rows: list[list[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in MANY_HEADERS)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f'<div class="lab-table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _write_csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(MANY_HEADERS)
+    # A name that begins like a formula would run as one in a spreadsheet.
+    writer.writerows([["'" + c if c[:1] in "=+-@" and c else c for c in row] for row in rows])
+    path = Path(tempfile.mkdtemp(prefix="resnet-lab-")) / "answers.csv"
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return str(path)
