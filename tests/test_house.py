@@ -19,7 +19,6 @@ LIBRARIES = {
     "onnxruntime": {"export"},
     "openvino": {"export"},
 }
-# The classic comparison starts a real client; it knows the protocol, not the pages.
 AT_IMPORT_IN_RESNET_CORE = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}
 
 

@@ -121,12 +121,8 @@ def test_all_problems_are_reported_together() -> None:
     assert len(caught.value.problems) == 3
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("shortcut", ["B", "identity"])
-def test_residual_block_is_torchvisions(stride: int, shortcut: str) -> None:
-    if shortcut == "identity" and stride == 2:
-        pytest.skip("an identity can't change the shape")
-    channels = 8 if shortcut == "identity" else 16
+@pytest.mark.parametrize(("stride", "channels"), [(1, 8), (1, 16), (2, 16)])
+def test_residual_block_is_torchvisions(stride: int, channels: int) -> None:
     ours = ResidualBlock(Style("B"), 8, channels, stride).double()
     down = ours.shortcut if isinstance(ours.shortcut, torch.nn.Sequential) else None
     theirs = BasicBlock(8, channels, stride, downsample=down).double()

@@ -1,0 +1,172 @@
+"""Recipes, schedules and optimisers against the papers' numbers and plain re-statements of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from resnet_core.errors import ConfigError
+from resnet_core.models.config import parse_model_name
+from resnet_core.models.network import Network
+from resnet_core.training.hardware import choose_hardware
+from resnet_core.training.loop import epoch_order, make_loss_function
+from resnet_core.training.muon import Muon, orthogonalise
+from resnet_core.training.optimizers import make_optimizers
+from resnet_core.training.recipes import RECIPES, find_recipe
+from resnet_core.training.schedules import lr_share_at
+
+
+def test_paper_recipe_is_section_4_2() -> None:
+    recipe = find_recipe("paper")
+    assert (recipe.batch_size, recipe.lr, recipe.momentum, recipe.weight_decay) == (
+        128,
+        0.1,
+        0.9,
+        1e-4,
+    )
+    steps = round(recipe.epochs * (45_000 // 128))
+    assert steps == 64_000
+    lrs = [
+        recipe.lr * lr_share_at(recipe, step / steps)
+        for step in (0, 31_999, 32_000, 47_999, 48_000, 63_999)
+    ]
+    assert lrs == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def keras_lr(epoch: int) -> float:
+    """The Keras example's schedule, from its description; epochs counted from zero."""
+    for after, factor in ((180, 0.5e-3), (160, 1e-3), (120, 1e-2), (80, 1e-1)):
+        if epoch > after:
+            return 1e-3 * factor
+    return 1e-3
+
+
+def test_tutorial_schedule_is_the_keras_examples() -> None:
+    recipe, steps_per_epoch = find_recipe("tutorial"), 1406
+    assert recipe.batch_size == 32 and recipe.epochs == 200 and recipe.optimizer == "adam"
+    total = 200 * steps_per_epoch
+    for epoch in range(200):
+        for step in (epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch - 1):
+            assert recipe.lr * lr_share_at(recipe, step / total) == pytest.approx(keras_lr(epoch))
+
+
+def test_tutorial_l2_is_the_gradient_of_the_keras_loss_term() -> None:
+    """One Adam step with our weight decay equals one with 1e-4 * sum(w^2) in the loss."""
+    torch.manual_seed(0)
+    recipe = find_recipe("tutorial")
+    ours = Network(parse_model_name("resnet8_v1", shortcut="tutorial")).double()
+    theirs = Network(parse_model_name("resnet8_v1", shortcut="tutorial")).double()
+    theirs.load_state_dict(ours.state_dict())
+    x, y = torch.randn(8, 3, 32, 32).double(), torch.arange(8)
+    optimizers = make_optimizers(recipe, ours)
+    F.cross_entropy(ours(x), y).backward()
+    optimizers.step()
+    adam = torch.optim.Adam(theirs.parameters(), lr=1e-3, eps=1e-7)
+    l2 = sum(m.weight.square().sum() for m in theirs.modules() if isinstance(m, nn.Conv2d))
+    (F.cross_entropy(theirs(x), y) + 1e-4 * l2).backward()
+    adam.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_one_cycle_rises_then_falls_to_zero() -> None:
+    recipe = find_recipe("fast")
+    shares = [lr_share_at(recipe, i / 1000) for i in range(1001)]
+    peak = shares.index(max(shares))
+    assert peak / 1000 == pytest.approx(recipe.warmup_share, abs=2e-3)
+    assert shares[0] == 0 and shares[-1] == pytest.approx(0) and max(shares) == pytest.approx(1)
+    assert all(a >= b for a, b in zip(shares[peak:], shares[peak + 1 :], strict=False))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_moves_every_parameter_once(name: str) -> None:
+    net = Network(parse_model_name("highway8"))
+    optimizers = make_optimizers(find_recipe(name), net)
+    owned = [id(p) for o in optimizers.members for g in o.param_groups for p in g["params"]]
+    assert sorted(owned) == sorted(id(p) for p in net.parameters())
+    decayed = {
+        id(p)
+        for o in optimizers.members
+        for g in o.param_groups
+        if g.get("weight_decay")
+        for p in g["params"]
+    }
+    norms = {id(p) for m in net.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
+    assert bool(decayed & norms) == (find_recipe(name).decay == "all")
+
+
+def test_muon_leaves_gates_to_sgd() -> None:
+    net = Network(parse_model_name("highway8"))
+    muon = make_optimizers(find_recipe("fast"), net).members[1]
+    turned = {id(p) for g in muon.param_groups for p in g["params"]}
+    gates = {id(m.gate.weight) for m in net.modules() if hasattr(m, "gate")}
+    assert isinstance(muon, Muon) and gates and not gates & turned
+
+
+@pytest.mark.parametrize("shape", [(16, 27), (64, 576), (64, 16)])
+def test_orthogonalise_keeps_singular_vectors_and_flattens_values(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(2, *shape)
+    out = orthogonalise(matrix, iterations=5)
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    inner = u.mT @ out @ vh.mT  # diagonal if the singular vectors are kept
+    values = inner.diagonal(dim1=1, dim2=2)
+    assert (inner - torch.diag_embed(values)).abs().max() < 1e-4
+    assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_muon_step_is_its_formula_and_keeps_the_norm() -> None:
+    torch.manual_seed(0)
+    kernels = [nn.Parameter(torch.randn(8, 4, 3, 3)), nn.Parameter(torch.randn(8, 4, 3, 3))]
+    start = [k.detach().clone() for k in kernels]
+    optimizer = Muon(kernels, lr=0.05, momentum=0.9)
+    for kernel in kernels:
+        kernel.grad = torch.randn_like(kernel)
+    gradients = [k.grad.clone() for k in kernels if k.grad is not None]
+    optimizer.step()
+    for kernel, before, gradient in zip(kernels, start, gradients, strict=True):
+        direction = orthogonalise((gradient + 0.9 * gradient).flatten(1)[None])[0].view_as(before)
+        expected = before * math.sqrt(8) / before.norm() - 0.05 * direction
+        torch.testing.assert_close(kernel.detach(), expected)
+
+
+def test_bad_recipes_name_every_problem() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_recipe("fast").changed(epochs=0, batch_size=0, lr=-1.0, augmentation="blur")
+    assert len(caught.value.problems) == 4
+    with pytest.raises(ConfigError, match="paper, tutorial, fast, taste"):
+        find_recipe("slow")
+    with pytest.raises(ConfigError, match="validation images"):
+        find_recipe("tutorial").changed(validation_images=0)
+
+
+def test_each_epoch_sees_every_image_once_in_its_own_order() -> None:
+    first, second = epoch_order(50, 1, 0), epoch_order(50, 1, 1)
+    assert sorted(first.tolist()) == list(range(50)) == sorted(second.tolist())
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == epoch_order(50, 1, 0).tolist()
+
+
+def test_loss_is_cross_entropy_with_smoothing() -> None:
+    torch.manual_seed(0)
+    net = Network(parse_model_name("plain8")).eval()
+    x, y = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    hardware = choose_hardware("cpu", "fp32", "off", 0)
+    loss, wrong = make_loss_function(
+        net, find_recipe("fast").changed(label_smoothing=0.1), hardware
+    )(x, y)
+    log_p = net(x).log_softmax(1)
+    target = torch.full((4, 10), 0.01)
+    target[range(4), y] += 0.9
+    torch.testing.assert_close(loss, -(target * log_p).sum(1).mean())
+    assert wrong.item() == (net(x).argmax(1) != y).sum().item()
+
+
+def test_hardware_choices_that_do_not_exist_are_refused_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_hardware("tpu", "fp8", "maybe", 0)
+    assert len(caught.value.problems) == 3
