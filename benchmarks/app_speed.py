@@ -36,7 +36,7 @@ def compare_start(rounds: int) -> dict[str, Any]:
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(rounds):
-        for words, seconds in ((_app_words(), ours), (_one_line_words(), theirs)):
+        for words, seconds in ((app_words(), ours), (one_line_words(), theirs)):
             began = perf_counter()
             with served(words):
                 seconds.append(perf_counter() - began)
@@ -47,7 +47,7 @@ def compare_request(rounds: int) -> dict[str, Any]:
     """Milliseconds of `/classify` over HTTP against an endpoint that only returns its image."""
     from gradio_client import Client, handle_file
 
-    with served(_app_words()) as our_url, served(_one_line_words()) as their_url:
+    with served(app_words()) as our_url, served(one_line_words()) as their_url:
         app, echo = Client(our_url, verbose=False), Client(their_url, verbose=False)
         picture = handle_file(PICTURE)
 
@@ -75,11 +75,11 @@ def _median_ms(call: Any) -> float:
     return median(times)
 
 
-def _app_words() -> list[str]:
+def app_words() -> list[str]:
     return [sys.executable, "app.py", "--no-browser", "--port"]
 
 
-def _one_line_words() -> list[str]:
+def one_line_words() -> list[str]:
     return [sys.executable, "-c", ONE_LINE_APP]
 
 

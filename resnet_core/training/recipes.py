@@ -168,6 +168,7 @@ RECIPES: dict[str, Recipe] = {
             schedule="one_cycle",
             warmup_share=0.2,
             nesterov=True,
+            label_smoothing=0.1,
             weight_decay=5e-4,
             decay="weights",
             augmentation="crop_flip",

@@ -1,0 +1,93 @@
+"""What ships: every model's file against its card, on real test pixels, with plain tools."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from export.verify import verify_onnx
+from resnet_core.models.cost import count_cost
+from resnet_core.models.saved import load_model
+from resnet_core.zoo import ZOO_FOLDER, zoo_entries
+
+ENTRIES = {entry.name: entry for entry in zoo_entries()}
+
+
+def test_the_zoo_is_complete_and_small() -> None:
+    assert {"resnet20_v1", "plain20", "resnet56_v1", "plain56"} <= ENTRIES.keys()
+    assert sum(p.stat().st_size for p in ZOO_FOLDER.rglob("*")) <= 40e6
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_plain_onnxruntime_on_raw_pixels_reaches_the_cards_error(
+    name: str, data_folder: Path
+) -> None:
+    """No code of ours between the file of pixels and the file of the model."""
+    with np.load(data_folder / "cifar10.npz") as data:
+        images, labels = data["x_test"], data["y_test"]
+    session = onnxruntime.InferenceSession(
+        ENTRIES[name].onnx_file, providers=["CPUExecutionProvider"]
+    )
+    guesses = np.concatenate(
+        [
+            session.run(["probabilities"], {"image": images[i : i + 500]})[0].argmax(1)
+            for i in range(0, 10_000, 500)
+        ]
+    )
+    error_percent = 100 * (guesses != labels).mean()
+    # A tie of two classes may fall either way on another chip: two pictures at the most.
+    assert error_percent == pytest.approx(ENTRIES[name].card["test_error_percent"], abs=0.021)
+    if name == "resnet20_v1":
+        assert error_percent <= 8.75
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_weights_card_and_file_are_one_model(name: str) -> None:
+    entry = ENTRIES[name]
+    saved = load_model(entry.weights_file)
+    assert saved.model.config.to_dict() == entry.card["config"]
+    assert count_cost(saved.model.config).params == entry.card["params"]
+    assert verify_onnx(entry.onnx_file, saved.model, None).passed
+    with open(entry.folder / "history.csv", encoding="utf-8") as file:
+        history = list(csv.DictReader(file))
+    assert len(history) == entry.card["epochs"]
+    assert float(history[-1]["train_error_percent"]) == entry.card["train_error_percent"]
+    assert "test" not in entry.card["recipe"]["keep"]
+    assert entry.card["command"].startswith("python -m resnet_core train")
+
+
+def test_resnet20_agrees_with_pytorch_on_every_test_image(cifar10) -> None:
+    entry = ENTRIES["resnet20_v1"]
+    parity = verify_onnx(entry.onnx_file, load_model(entry.weights_file).model, cifar10.test)
+    assert parity.agreement_percent == 100 and parity.max_logit_difference <= 1e-4
+
+
+def test_verify_and_evaluate_commands(run_module, data_folder: Path) -> None:
+    data = ("--data-folder", data_folder)
+    verified = run_module("export", "verify", ENTRIES["resnet20_v1"].onnx_file, "--json", *data)
+    assert verified.returncode == 0 and json.loads(verified.stdout)["passed"]
+    measured = run_module(
+        "resnet_core", "evaluate", "resnet20_v1", "--split", "test", "--json", *data
+    )
+    assert json.loads(measured.stdout)["error_percent"] == pytest.approx(
+        json.loads(verified.stdout)["test_error_percent"], abs=0.021
+    )
+
+
+def test_classify_command(run_module, tmp_path: Path) -> None:
+    ship = Path("ui/examples/ship.jpg")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    answer = json.loads(run_module("export", "classify", ship, "--json", "--top-k", 3).stdout)[0]
+    assert answer["classes"][0]["name"] == "ship" and len(answer["classes"]) == 3
+    both = run_module("export", "classify", ship, bad)
+    assert both.returncode == 2 and "A ship." in both.stdout and "empty" in both.stdout
+    alone = run_module("export", "classify", bad)
+    assert alone.returncode == 2 and alone.stderr.startswith("Error: This file is empty")
+    unknown = run_module("export", "classify", ship, "--model", "resnet99")
+    assert unknown.returncode == 2 and "resnet20_v1" in unknown.stderr

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.app_speed import app_words, served
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+CHROMIUMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+
+
+@pytest.fixture(scope="session")
+def app_url() -> Iterator[str]:
+    """The real app, served by the real command."""
+    with served(app_words()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The system's Chromium; without one Playwright's own, so the tests never pass unrun."""
+    from playwright.sync_api import sync_playwright
+
+    path = next((p for p in CHROMIUMS if Path(p).exists()), None)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, app_url: str):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(app_url)
+    page.wait_for_selector("#picture input[type=file]", state="attached")
+    yield page
+    page.close()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "app.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_help_names_every_option() -> None:
+    text = start("--help").stdout
+    assert all(
+        option in text for option in ("--host", "--port", "--data", "--runs", "--no-browser")
+    )
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = start("--no-browser", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert (
+        done.stderr.startswith("Error: ")
+        and "--port" in done.stderr
+        and "Traceback" not in done.stderr
+    )
