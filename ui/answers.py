@@ -36,9 +36,8 @@ def render_problem(message: str) -> str:
 def _card(answer: Answer, top_k: int) -> str:
     family = parse_model_name(answer.model).family if _is_named(answer.model) else "resnet_v1"
     rows = "".join(
-        f'<li><span class="lab-class">{escape(name)}</span>'
-        f'<span class="lab-bar"><span style="width:{100 * p:.2f}%"></span></span>'
-        f'<span class="lab-share">{_percent(p)}</span></li>'
+        f'<li><span>{escape(name)}</span><span class="lab-share">{_percent(p)}</span>'
+        f'<span class="lab-bar"><span style="width:{100 * p:.2f}%"></span></span></li>'
         for name, p in answer.ranked(top_k)
     )
     unsure = " lab-unsure" if answer.is_uncertain else ""

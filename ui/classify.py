@@ -41,21 +41,23 @@ def build_classify_tab() -> None:
             gr.Examples(
                 [[str(path)] for path in EXAMPLES], picture, label="Or try one of these drawings"
             )
-            with gr.Group():
-                model = gr.Dropdown(models, value=first, label="Model", elem_id="model")
-                other = gr.Dropdown(
-                    [("Nothing", NOBODY), *models],
-                    value=NOBODY,
-                    label="Compare with",
-                    elem_id="compare",
-                )
-            top_k = gr.Slider(1, 10, value=5, step=1, label="Classes to show", elem_id="top-k")
         with gr.Column(scale=5, min_width=320):
             answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
             command = gr.Textbox(
                 label="The same on the command line", value=_command(first or "MODEL", 5),
                 buttons=["copy"], interactive=False, elem_id="command",
             )  # fmt: skip
+    with gr.Row():
+        model = gr.Dropdown(
+            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280
+        )
+        other = gr.Dropdown(
+            [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with", elem_id="compare",
+            min_width=280,
+        )  # fmt: skip
+        top_k = gr.Slider(
+            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=280
+        )
     with gr.Accordion("Several pictures at once", open=False, elem_id="several"):
         files = gr.File(label="Pictures", file_count="multiple", height=140, elem_id="files")
         table = gr.HTML(visible=False, elem_id="answers")

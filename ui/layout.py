@@ -13,6 +13,13 @@ from resnet_core.errors import LabError
 from ui.classify import build_classify_tab
 
 HERE = Path(__file__).parent
+# Browsers can't show every format we read (HEIC, TIFF), nor damaged files: no broken-image mark.
+HIDE_BROKEN_PREVIEWS = """<script>
+document.addEventListener("error", event => {
+  const image = event.target;
+  if (image.tagName === "IMG" && image.closest("#picture")) image.style.visibility = "hidden";
+}, true);
+</script>"""
 # System fonts: the app works with no network and asks no font server.
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -45,6 +52,7 @@ def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> No
         favicon_path=HERE / "icon.png",
         theme=make_theme(),
         css_paths=HERE / "style.css",
+        head=HIDE_BROKEN_PREVIEWS,
         footer_links=["api"],
         ssr_mode=False,
     )

@@ -170,3 +170,23 @@ def test_hardware_choices_that_do_not_exist_are_refused_together() -> None:
     with pytest.raises(ConfigError) as caught:
         choose_hardware("tpu", "fp8", "maybe", 0)
     assert len(caught.value.problems) == 3
+
+
+def test_a_highway_net_of_56_layers_learns() -> None:
+    """Its gates let the gradient through: it memorises a few pictures in a few steps."""
+    torch.manual_seed(0)
+    recipe = find_recipe("fast")
+    net = Network(parse_model_name("highway56")).train()
+    optimizers = make_optimizers(recipe, net)
+    optimizers.set_share(0.5)
+    hardware = choose_hardware("cpu", "fp32", "off", 0)
+    loss_and_wrong = make_loss_function(net, recipe.changed(label_smoothing=0.0), hardware)
+    x, y = torch.randn(16, 3, 32, 32), torch.arange(16) % 10
+    losses = []
+    for _ in range(25):
+        optimizers.zero_grad()
+        loss, _ = loss_and_wrong(x, y)
+        loss.backward()
+        optimizers.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]

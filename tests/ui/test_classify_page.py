@@ -37,6 +37,7 @@ def clear(page) -> None:
 def choose(page, box: str, option: str) -> None:
     page.click(f"{box} input")
     page.get_by_role("option", name=option).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")
 
 
 def photo(cifar10, name: str) -> bytes:
