@@ -26,6 +26,7 @@ class Answer:
     """What one model makes of one picture."""
 
     model: str
+    family: str
     engine: str
     class_names: tuple[str, ...]
     probabilities: NDArray[np.float32]
@@ -121,6 +122,7 @@ def _ask(engine: Engine, model: str, picture: Picture, decode_ms: float) -> Answ
     done = perf_counter()
     return Answer(
         model=model,
+        family=engine.facts.family,
         engine=engine.name,
         class_names=engine.facts.class_names,
         probabilities=probabilities[0],

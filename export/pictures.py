@@ -25,7 +25,9 @@ FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 ENOUGH_PIXELS = 1024
 BACKGROUND = (255, 255, 255)
 
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Pillow warns above its limit and refuses above twice that: the warning is of no use to anyone.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
@@ -49,11 +51,9 @@ def read_picture(source: Path | bytes) -> Picture:
     _refuse_at_sight(data)
     _register_heif()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _to_rgb(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with Image.open(io.BytesIO(data), formats=_readable_formats()) as image:
+            return _to_rgb(image)
+    except Image.DecompressionBombError:
         raise PictureError(
             f"This picture has more than {MAX_PIXELS // 10**6} million pixels: scale it down first."
         ) from None
@@ -113,6 +113,12 @@ def _register_heif() -> None:
     except ImportError:  # no wheel for this platform: HEIC files are refused as unreadable
         return
     register_heif_opener(thumbnails=False)
+
+
+def _readable_formats() -> list[str]:
+    """Those of FORMATS that this build of Pillow knows; it fails on the names of others."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _to_rgb(image: Image.Image) -> Picture:

@@ -9,7 +9,6 @@ from html import escape
 from PIL import Image
 
 from export.classifier import Answer
-from resnet_core.models.config import FAMILIES, parse_model_name
 
 PREVIEW_PIXELS = 448
 
@@ -34,7 +33,6 @@ def render_problem(message: str) -> str:
 
 
 def _card(answer: Answer, top_k: int) -> str:
-    family = parse_model_name(answer.model).family if _is_named(answer.model) else "resnet_v1"
     rows = "".join(
         f'<li><span>{escape(name)}</span><span class="lab-share">{_percent(p)}</span>'
         f'<span class="lab-bar"><span style="width:{100 * p:.2f}%"></span></span></li>'
@@ -43,7 +41,7 @@ def _card(answer: Answer, top_k: int) -> str:
     unsure = " lab-unsure" if answer.is_uncertain else ""
     notes = "".join(f'<p class="lab-note">{escape(note)}</p>' for note in answer.notes)
     return (
-        f'<div class="lab-card lab-{family}">'
+        f'<div class="lab-card lab-{escape(answer.family)}">'
         f'<p class="lab-model"><span class="lab-dot"></span>{escape(answer.model)}</p>'
         f'<h2 class="lab-verdict{unsure}">{escape(answer.verdict)}</h2>'
         f'<ol class="lab-ranks">{rows}</ol>{notes}'
@@ -78,12 +76,6 @@ def _scope(answer: Answer) -> str:
     return (
         f'<p class="lab-scope">This net knows {len(answer.class_names)} things and nothing else: '
         f"{escape(names)}. Shown anything else, it still answers with one of them.</p>"
-    )
-
-
-def _is_named(model: str) -> bool:
-    return any(model.startswith(family.pattern.split("{")[0]) for family in FAMILIES.values()) and (
-        not model.endswith(".onnx")
     )
 
 

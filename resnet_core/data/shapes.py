@@ -107,18 +107,18 @@ def draw_shapes(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ND
         bar = _draw_bar(n, rng)[..., None]
         colour = rng.uniform(0, 1, (n, 1, 1, 3)).astype(np.float32)
         picture = picture * (1 - bar) + colour * bar
-    picture += rng.normal(0, 0.06, picture.shape).astype(np.float32)
+    picture += rng.normal(0, 0.04, picture.shape).astype(np.float32)
     return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8), labels
 
 
 def _draw_colours(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Ground and ink (n, 3), at least 0.45 apart so that the shape can be seen."""
+    """Ground and ink (n, 3), well apart so that the shape can be seen."""
     ground = rng.uniform(0.1, 0.9, (n, 3))
     direction = rng.normal(size=(n, 3))
     # Towards the middle, so that clipping does not eat the contrast.
     direction = np.where(ground > 0.5, -1, 1) * np.abs(direction)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    ink = np.clip(ground + direction * rng.uniform(0.45, 0.8, (n, 1)), 0, 1)
+    ink = np.clip(ground + direction * rng.uniform(0.6, 0.9, (n, 1)), 0, 1)
     return ground.astype(np.float32), ink.astype(np.float32)
 
 
@@ -135,7 +135,7 @@ def _draw_outlines(labels: NDArray[np.uint8], rng: np.random.Generator) -> Float
     """How much of each pixel the shape covers, (n, 32, 32) in 0..1."""
     n = len(labels)
     x, y = _grid()
-    radius = _column(rng.uniform(5.5, 11, n))
+    radius = _column(rng.uniform(7, 11.5, n))
     angle = _column(rng.uniform(0, 2 * np.pi, n))
     stretch = _column(rng.uniform(0.8, 1.25, n))
     dx = x - _column(rng.uniform(11, 20, n))
@@ -156,7 +156,7 @@ def _draw_stripes(ground: Floats, rng: np.random.Generator) -> Floats:
     frequency = _column(rng.uniform(0.3, 1.2, n))
     phase = _column(rng.uniform(0, 2 * np.pi, n))
     wave = np.sin((np.cos(angle) * x + np.sin(angle) * y) * frequency + phase)
-    strength = rng.uniform(0, 0.2, (n, 1, 1, 3)).astype(np.float32)
+    strength = rng.uniform(0, 0.12, (n, 1, 1, 3)).astype(np.float32)
     return ground[:, None, None] + wave[..., None] * strength
 
 
@@ -164,6 +164,6 @@ def _draw_bar(n: int, rng: np.random.Generator) -> Floats:
     x, y = _grid()
     angle = _column(rng.uniform(0, np.pi, n))
     offset = _column(rng.uniform(-14, 14, n))
-    half_width = _column(rng.uniform(0.4, 1.3, n))
+    half_width = _column(rng.uniform(0.3, 0.9, n))
     across = np.cos(angle) * (x - 15.5) + np.sin(angle) * (y - 15.5) - offset
     return np.clip(half_width + 0.5 - np.abs(across), 0, 1)
