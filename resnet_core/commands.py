@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped,
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
 from resnet_core.models.cost import count_cost
 from resnet_core.options import add_options, given
-from resnet_core.runs.folder import RunFolder
+from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.find import find_model
@@ -42,7 +43,8 @@ RUN_OPTIONS = (
 def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     for name, execute_command, add, text in (
         ("train", _train, _add_train, "train a net in a new run folder"),
-        ("resume", _resume, _add_resume, "go on with a stopped or interrupted run"),
+        ("resume", _resume, _add_run, "go on with a stopped or interrupted run"),
+        ("stop", _stop, _add_run, "let a running run write a checkpoint and end"),
         ("evaluate", _evaluate, _add_evaluate, "measure a model on a split"),
         ("models", _models, _add_models, "list the nets: layers, parameters, multiply-adds"),
     ):
@@ -95,16 +97,31 @@ def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
     return {k: v for k, v in given(options, Recipe).items() if k in RECIPE_OPTIONS}
 
 
-def _add_resume(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="run folder, or its name under --runs")
     _add_folders(parser)
 
 
 def _resume(options: argparse.Namespace) -> None:
+    _follow(_find_run(options))
+
+
+def _stop(options: argparse.Namespace) -> None:
+    folder = _find_run(options)
+    if folder.state() is not RunState.RUNNING:
+        raise RunError(
+            f"Run {folder.name} is {folder.state().value}: only a running run can be stopped."
+        )
+    folder.request_stop()
+    print(
+        f"Asked {folder.name} to stop; go on later with `python -m resnet_core resume {folder.path}`."
+    )
+
+
+def _find_run(options: argparse.Namespace) -> RunFolder:
     for path in (Path(options.run), options.runs / options.run):
         if (path / "config.json").is_file():
-            _follow(RunFolder(path))
-            return
+            return RunFolder(path)
     raise RunError(f"There is no run at {options.run}: give a run's folder or its name.")
 
 
@@ -114,15 +131,36 @@ def _follow(folder: RunFolder) -> None:
 
 
 def print_events(events: Iterable[Event]) -> None:
-    """Print one line for each event a person wants to see in a log."""
+    """Print a line for each event worth one in a log; in a terminal, progress in between."""
+    is_terminal = sys.stdout.isatty()
     for event in events:
-        line = describe_event(event)
-        if line:
-            print(line, flush=True)
+        if isinstance(event, Stepped):
+            if is_terminal:
+                print(f"\r{_describe_progress(event)}", end="", flush=True)
+        else:
+            print(
+                f"\r{describe_event(event):<100}" if is_terminal else describe_event(event),
+                flush=True,
+            )
+
+
+def _describe_progress(event: Stepped) -> str:
+    return (
+        f"epoch {event.epoch:3d}  {100 * event.step / event.total_steps:5.1f} %  "
+        f"train {event.train_error_percent:5.2f} %  {event.images_per_second:,.0f} images/s  "
+        f"{_clock(event.eta_seconds)} left   "
+    )
+
+
+def _clock(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def describe_event(event: Event) -> str:
-    """One plain line, with units; empty for events too frequent for a log."""
+    """One plain line, with units."""
     match event:
         case Started():
             fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
@@ -140,7 +178,8 @@ def describe_event(event: Event) -> str:
             return (
                 f"epoch {event.epoch:3d}  train {event.train_error_percent:5.2f} %{validation}"
                 f"  loss {event.train_loss:.4f}  lr {event.lr:.2e}"
-                f"  {event.images_per_second:,.0f} images/s  {event.train_seconds:,.0f} s"
+                f"  {event.images_per_second:,.0f} images/s  {_clock(event.train_seconds)}"
+                f"  {_clock(event.eta_seconds)} left"
             )
         case Stopped():
             return f"Stopped at step {event.step:,}; the checkpoint is written."
@@ -149,9 +188,7 @@ def describe_event(event: Event) -> str:
                 f"Finished: test error {event.test_error_percent:.2f} % "
                 f"(weights of epoch {event.kept_epoch}), {event.train_seconds:,.0f} s of training"
             )
-        case Stepped():
-            return ""
-    return ""
+    return event.kind
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -67,6 +67,7 @@ class EpochFinished(Event):
     images_per_second: float
     train_seconds: float
     """Seconds spent training since the run began, evaluation and checkpoints left out."""
+    eta_seconds: float
 
 
 @dataclass(frozen=True)

@@ -274,6 +274,7 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
         validation_error_percent=score.error_percent if score else None,
         images_per_second=progress.step * setup.recipe.batch_size / progress.train_seconds,
         train_seconds=progress.train_seconds,
+        eta_seconds=(setup.total_steps - progress.step) * progress.train_seconds / progress.step,
     )
 
 

@@ -132,10 +132,13 @@ def test_stop_checkpoints_exits_and_resumes_bit_identically(
     folder = RunFolder(tmp_path / "stopped")
     process = start(*WORDS, "--run", folder.path)
     wait_for(lambda: any(e["event"] == "step" for e in folder.events()), process)
-    folder.request_stop()
+    asked = run("stop", folder.path)
+    assert asked.returncode == 0 and "resume" in asked.stdout
     assert process.wait(timeout=60) == 0
     assert folder.state() is RunState.STOPPED
     assert folder.events()[-1]["event"] == "stopped"
+    again = run("stop", folder.path)
+    assert again.returncode == 2 and "is stopped" in again.stderr
     assert run("resume", folder.path).returncode == 0
     assert_same_result(folder, unbroken)
 

@@ -1,0 +1,32 @@
+"""The README's figures are the cards' figures, and its files exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resnet_core.zoo import zoo_entries
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("entry", zoo_entries(), ids=lambda entry: entry.name)
+def test_every_shipped_model_stands_in_the_table_with_its_figures(entry) -> None:
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{entry.name}` ")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    card = entry.card
+    assert cells[1:4] == [
+        f"{card['params'] / 1e6:.2f} M", str(card["epochs"]), f"{card['test_error_percent']:.2f} %",
+    ]  # fmt: skip
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert links and all((ROOT / link).exists() for link in links)
+
+
+def test_no_placeholder_is_left() -> None:
+    assert "<!--" not in README
