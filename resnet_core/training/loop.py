@@ -172,7 +172,6 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
     epoch = start.step // setup.steps_per_epoch
     end = min((epoch + 1) * setup.steps_per_epoch, setup.total_steps)
     order = epoch_order(len(setup.train), setup.config.seed, epoch).to(setup.hardware.device)
-    augment = AUGMENTATIONS[recipe.augmentation]
     loss_sum = torch.tensor(start.epoch_loss_sum, dtype=torch.float64, device=order.device)
     wrong = torch.tensor(start.epoch_wrong, device=order.device)
     began_at = reported_at = saved_at = monotonic()
@@ -190,17 +189,11 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
     for step in range(start.step, end):
         position = step % setup.steps_per_epoch
         chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
-        images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
-        learner.optimizers.set_share(_lr_share(setup, learner, step))
-        learner.optimizers.zero_grad()
-        loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
-        loss.backward()  # type: ignore[no-untyped-call]
-        learner.optimizers.step()
-        loss_sum += loss.detach()
+        loss, mistakes = _take_step(setup, learner, chosen, step)
+        loss_sum += loss
         wrong += mistakes
         if learner.progress.is_warming_up and (step + 1) % WARMUP_CHECK_EVERY_STEPS == 0:
-            seen = (position + 1) * recipe.batch_size
-            error_percent = 100 * int(wrong.item()) / seen
+            error_percent = 100 * int(wrong.item()) / ((position + 1) * recipe.batch_size)
             still = error_percent >= recipe.warmup_until_error_percent
             learner.progress = replace(learner.progress, is_warming_up=still)
         now = monotonic()
@@ -216,6 +209,18 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
             remember(step + 1)
             _checkpoint(setup, learner)
     remember(step + 1)
+
+
+def _take_step(setup: Setup, learner: Learner, chosen: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """One optimiser step on the chosen images: its mean loss and number of wrong answers."""
+    augment = AUGMENTATIONS[setup.recipe.augmentation]
+    images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
+    learner.optimizers.set_share(_lr_share(setup, learner, step))
+    learner.optimizers.zero_grad()
+    loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
+    loss.backward()  # type: ignore[no-untyped-call]
+    learner.optimizers.step()
+    return loss.detach(), mistakes
 
 
 def _stands_at_epoch_end(setup: Setup, progress: Progress) -> bool:
