@@ -97,7 +97,18 @@ def _export(model: PixelModel) -> onnx.ModelProto:
         )
     if program is None:
         raise ModelError(f"PyTorch's exporter returned nothing for {model.config.name}.")
-    return program.model_proto
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop what the exporter notes at each node: stack traces with paths of the exporting machine."""
+    for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for value in (*graph.graph.input, *graph.graph.output):
+        value.ClearField("metadata_props")
+    graph.graph.ClearField("metadata_props")
+    return graph
 
 
 def _save(graph: onnx.ModelProto, path: Path) -> None:

@@ -64,6 +64,7 @@ def test_the_file_stands_alone_and_describes_itself(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     write_onnx(saved, path, "a test", "cifar10", 12.5)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]  # no weights outside
+    assert b".py" not in path.read_bytes()  # no stack traces of the machine that exported it
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()
     assert (image.name, image.type, image.shape[1:]) == ("image", "tensor(uint8)", [32, 32, 3])
