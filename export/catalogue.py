@@ -28,7 +28,7 @@ def list_exported() -> list[Exported]:
             entry.name,
             entry.onnx_file,
             f"{entry.name} · {entry.card['config']['depth']} layers · "
-            f"{entry.card['test_error_percent']:.2f} % error",
+            f"{entry.card['test_error_percent']:.2f} %",
         )
         for entry in zoo_entries()
         if entry.onnx_file.is_file()
