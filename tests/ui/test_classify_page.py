@@ -143,6 +143,9 @@ def test_nothing_overflows_and_text_can_be_read(
     page.wait_for_selector("#picture input[type=file]", state="attached")
     page.set_input_files("#picture input[type=file]", EXAMPLES / "ship.jpg")
     page.wait_for_selector(".lab-verdict")
+    page.click("#several button")
+    page.set_input_files("#files input[type=file]", [EXAMPLES / "ship.jpg", Path(__file__)])
+    page.wait_for_selector("#answers td")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for selector in (".lab-verdict", ".lab-times", ".lab-scope", ".lab-model"):
         assert contrast(page, selector) >= 4.5, selector
