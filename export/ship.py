@@ -87,7 +87,7 @@ def _card(
         "seed": config["seed"],
         "split_seed": config["split_seed"],
         "epochs": summary["epochs"],
-        "weights": f"{summary['kept']} epoch ({summary['kept_epoch']}); the test split chose nothing",
+        "weights": f"{summary['kept']} epoch ({summary['kept_epoch']})",
         "train_error_percent": summary["train_error_percent"],
         "validation_error_percent": summary["validation_error_percent"],
         "test_error_percent": error,
