@@ -1,28 +1,27 @@
-"""The commands of `python -m resnet_core`: options in, library calls, lines out."""
+"""The commands of `python -m resnet_core`: options in, library calls, lines out.
+
+Torch is imported by the commands that need it, when they run: looking at runs and queueing them
+takes a blink.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from resnet_core.console import Commands
-from resnet_core.data.dataset import load_dataset
-from resnet_core.errors import RunError
-from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
+from resnet_core.display import clock, show_events
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
-from resnet_core.models.cost import count_cost
 from resnet_core.options import add_options, given
-from resnet_core.runs.folder import RunFolder, RunState
-from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
-from resnet_core.training.evaluate import evaluate
-from resnet_core.training.find import find_model
-from resnet_core.training.hardware import choose_hardware
+from resnet_core.runs import commands as runs_commands
+from resnet_core.runs.folder import RunFolder, RunState, find_run
+from resnet_core.runs.queue import enqueue
+from resnet_core.runs.worker import ensure_worker, step_back
+from resnet_core.training.config import TrainConfig, default_data_folder
+from resnet_core.training.new_run import create_run
 from resnet_core.training.recipes import Recipe, find_recipe
-from resnet_core.training.run import create_run, execute
 
 # Fields a person changes on a recipe; the rest make it another recipe.
 RECIPE_OPTIONS = (
@@ -43,53 +42,54 @@ RUN_OPTIONS = (
 def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     for name, execute_command, add, text in (
         ("train", _train, _add_train, "train a net in a new run folder"),
-        ("resume", _resume, _add_run, "go on with a stopped or interrupted run"),
-        ("stop", _stop, _add_run, "let a running run write a checkpoint and end"),
+        ("estimate", _estimate, _add_estimate, "measure briefly how long a training will take"),
+        ("resume", _resume, _add_resume, "go on with a stopped or interrupted run"),
+        (
+            "stop",
+            runs_commands.stop,
+            runs_commands.add_stop,
+            "let a run write a checkpoint and end",
+        ),
         ("evaluate", _evaluate, _add_evaluate, "measure a model on a split"),
         ("models", _models, _add_models, "list the nets: layers, parameters, multiply-adds"),
     ):
         parser = commands.add_parser(name, help=text, description=text)
         add(parser)
         parser.set_defaults(execute=execute_command)
+    runs_commands.add_commands(commands)
 
 
-def _add_folders(parser: argparse.ArgumentParser) -> None:
+def _add_data_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-folder", type=Path, default=default_data_folder(),
         help="where cifar10.npz is or will be stored (default: $RESNET_LAB_DATA or ./data)",
     )  # fmt: skip
-    parser.add_argument(
-        "--runs", type=Path, default=default_runs_folder(),
-        help="where run folders are made (default: $RESNET_LAB_RUNS or ./runs)",
-    )  # fmt: skip
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    """The options that make a TrainConfig, the same for `train` and `estimate`."""
     parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
     parser.add_argument("--data", default="cifar10", help="cifar10 or shapes (default: cifar10)")
     parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
-    parser.add_argument("--run", type=Path, help="folder of the new run (default: named by time)")
     add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
     add_options(parser, Recipe, only=RECIPE_OPTIONS, unset=True)
     add_options(parser, TrainConfig, only=RUN_OPTIONS)
-    _add_folders(parser)
+    _add_data_folder(parser)
 
 
-def _train(options: argparse.Namespace) -> None:
+def _config_of(options: argparse.Namespace) -> TrainConfig:
     model = parse_model_name(options.model, shortcut=options.shortcut, gate_bias=options.gate_bias)
     recipe = find_recipe(options.recipe).changed(**given_recipe(options))
     if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
         # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
         recipe = recipe.changed(warmup_lr=0.01)
-    config = TrainConfig(
+    return TrainConfig(
         model=model,
         data=options.data,
         recipe=recipe,
         data_folder=str(options.data_folder),
         **{name: getattr(options, name) for name in RUN_OPTIONS},
     )
-    folder = create_run(config, options.runs, options.run)
-    _follow(folder)
 
 
 def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
@@ -97,98 +97,77 @@ def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
     return {k: v for k, v in given(options, Recipe).items() if k in RECIPE_OPTIONS}
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", help="run folder, or its name under --runs")
-    _add_folders(parser)
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--run", type=Path, help="folder of the new run (default: named by time)")
+    parser.add_argument(
+        "--minutes", type=float, help="train as many epochs as fit, after a brief measurement"
+    )
+    parser.add_argument(
+        "--queue", action="store_true", help="wait in the queue and train in the background"
+    )
+    parser.add_argument("--json", action="store_true", help="print events as lines of JSON")
+    runs_commands.add_runs_folder(parser)
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = _config_of(options)
+    if options.minutes is not None:
+        from resnet_core.training.estimate import fit_to_minutes
+
+        config = fit_to_minutes(config, options.minutes)
+        if not options.json:
+            print(f"{options.minutes:g} minutes are {config.recipe.epochs:g} epochs here.")
+    folder = create_run(config, options.runs, options.run)
+    if options.queue:
+        enqueue(folder)
+        ensure_worker(folder.path.parent)
+        print(json.dumps({"run": folder.name}) if options.json else f"Queued: {folder.path}")
+    else:
+        _follow(folder, options.json)
+
+
+def _add_estimate(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from resnet_core.training.estimate import estimate
+
+    found = estimate(_config_of(options))
+    if options.json:
+        print(json.dumps(vars(found)))
+        return
+    print(
+        f"{clock(found.total_seconds)} for {found.epochs:g} epochs "
+        f"({clock(found.epoch_seconds)} each), {found.images_per_second:,.0f} images/s on "
+        f"{found.device} in {found.precision}, {found.memory_mb:,.0f} MB of memory"
+    )
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    runs_commands.add_run(parser)
+    parser.add_argument("--json", action="store_true", help="print events as lines of JSON")
+    # The queue took back earlier stops itself; one that came since then holds.
+    parser.add_argument("--from-queue", action="store_true", help=argparse.SUPPRESS)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    _follow(_find_run(options))
+    folder = find_run(options.run, options.runs)
+    if options.from_queue:
+        step_back()
+    elif folder.state() is not RunState.RUNNING:
+        folder.stop_file.unlink(missing_ok=True)
+    _follow(folder, options.json)
 
 
-def _stop(options: argparse.Namespace) -> None:
-    folder = _find_run(options)
-    if folder.state() is not RunState.RUNNING:
-        raise RunError(
-            f"Run {folder.name} is {folder.state().value}: only a running run can be stopped."
-        )
-    folder.request_stop()
-    print(
-        f"Asked {folder.name} to stop; go on later with `python -m resnet_core resume {folder.path}`."
-    )
+def _follow(folder: RunFolder, as_json: bool) -> None:
+    from resnet_core.training.run import execute
 
-
-def _find_run(options: argparse.Namespace) -> RunFolder:
-    for path in (Path(options.run), options.runs / options.run):
-        if (path / "config.json").is_file():
-            return RunFolder(path)
-    raise RunError(f"There is no run at {options.run}: give a run's folder or its name.")
-
-
-def _follow(folder: RunFolder) -> None:
-    print(f"Run folder: {folder.path}", flush=True)
-    print_events(execute(folder))
-
-
-def print_events(events: Iterable[Event]) -> None:
-    """Print a line for each event worth one in a log; in a terminal, progress in between."""
-    is_terminal = sys.stdout.isatty()
-    for event in events:
-        if isinstance(event, Stepped):
-            if is_terminal:
-                print(f"\r{_describe_progress(event)}", end="", flush=True)
-        else:
-            print(
-                f"\r{describe_event(event):<100}" if is_terminal else describe_event(event),
-                flush=True,
-            )
-
-
-def _describe_progress(event: Stepped) -> str:
-    return (
-        f"epoch {event.epoch:3d}  {100 * event.step / event.total_steps:5.1f} %  "
-        f"train {event.train_error_percent:5.2f} %  {event.images_per_second:,.0f} images/s  "
-        f"{_clock(event.eta_seconds)} left   "
-    )
-
-
-def _clock(seconds: float) -> str:
-    """1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def describe_event(event: Event) -> str:
-    """One plain line, with units."""
-    match event:
-        case Started():
-            fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
-            compiled = ", compiled" if event.compiled else ""
-            return (
-                f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
-                f"{event.device} {event.precision}{compiled}"
-            )
-        case EpochFinished():
-            validation = (
-                f"  validation {event.validation_error_percent:5.2f} %"
-                if event.validation_error_percent is not None
-                else ""
-            )
-            return (
-                f"epoch {event.epoch:3d}  train {event.train_error_percent:5.2f} %{validation}"
-                f"  loss {event.train_loss:.4f}  lr {event.lr:.2e}"
-                f"  {event.images_per_second:,.0f} images/s  {_clock(event.train_seconds)}"
-                f"  {_clock(event.eta_seconds)} left"
-            )
-        case Stopped():
-            return f"Stopped at step {event.step:,}; the checkpoint is written."
-        case Finished():
-            return (
-                f"Finished: test error {event.test_error_percent:.2f} % "
-                f"(weights of epoch {event.kept_epoch}), {event.train_seconds:,.0f} s of training"
-            )
-    return event.kind
+    if not as_json:
+        print(f"Run folder: {folder.path}", flush=True)
+    show_events(execute(folder), as_json)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -198,10 +177,16 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--precision", default="fp32", help="fp32 (default), bf16 or auto")
     add_options(parser, TrainConfig, only=["device"])
-    _add_folders(parser)
+    _add_data_folder(parser)
+    runs_commands.add_runs_folder(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from resnet_core.data.dataset import load_dataset
+    from resnet_core.training.evaluate import evaluate
+    from resnet_core.training.find import find_model
+    from resnet_core.training.hardware import choose_hardware
+
     found = find_model(options.model, options.runs)
     dataset = load_dataset(options.data or found.data, options.data_folder)
     hardware = choose_hardware(options.device, options.precision, "off", 0)
@@ -236,6 +221,8 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
+    from resnet_core.models.cost import count_cost
+
     rows: list[dict[str, Any]] = []
     for family in FAMILIES.values():
         if options.shortcut == "tutorial" and family.key == "highway":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +15,16 @@ from typing import Any
 
 from resnet_core.errors import RunError
 from resnet_core.files import read_json, write_json, write_text
+from resnet_core.locks import hold
+
+RESERVE_BYTES = 8192
 
 
 class RunState(Enum):
     """What a run is doing, judged from its folder and its process alone."""
 
     RUNNING = "running"
+    QUEUED = "queued"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
@@ -69,20 +74,53 @@ class RunFolder:
         return self.path / "stop"
 
     @property
+    def queued_file(self) -> Path:
+        return self.path / "queued"
+
+    @property
+    def log_file(self) -> Path:
+        """What the run's process printed, where it was started from the queue."""
+        return self.path / "output.log"
+
+    @property
+    def onnx_file(self) -> Path:
+        return self.path / "model.onnx"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def reserve_file(self) -> Path:
+        """Space set aside, so that a run that filled the disk can still say so."""
+        return self.path / ".reserve"
+
+    @property
     def error_file(self) -> Path:
         return self.path / "error.txt"
 
     def state(self) -> RunState:
-        """Finished, failed, running, stopped as asked, or interrupted (and resumable)."""
+        """Finished, running, queued, failed, stopped as asked, or interrupted (and resumable)."""
         if self.summary_file.exists():
             return RunState.FINISHED
-        if self._is_alive():
+        if self.process_id() is not None:
             return RunState.RUNNING
+        if self.queued_file.exists():
+            return RunState.QUEUED
         if self.error_file.exists():
             return RunState.FAILED
         if self.stop_file.exists():
             return RunState.STOPPED
         return RunState.INTERRUPTED
+
+    def process_id(self) -> int | None:
+        """The live process that works on the run; None if there is none."""
+        try:
+            facts = read_json(self.environment_file)
+        except (OSError, json.JSONDecodeError):
+            return None
+        alive = process_started_at(facts["process_id"]) == facts["process_started_at"]
+        return facts["process_id"] if alive else None
 
     def request_stop(self) -> None:
         """Ask the run's process to write a checkpoint and exit."""
@@ -135,13 +173,6 @@ class RunFolder:
                     except json.JSONDecodeError:
                         continue
 
-    def _is_alive(self) -> bool:
-        try:
-            facts = read_json(self.environment_file)
-        except (OSError, json.JSONDecodeError):
-            return False
-        return process_started_at(facts["process_id"]) == facts["process_started_at"]
-
     def _read(self, path: Path) -> dict[str, Any]:
         try:
             return read_json(path)
@@ -153,12 +184,33 @@ class RunFolder:
             raise RunError(f"{path} is damaged ({error}).") from None
 
 
+def list_runs(runs: Path) -> list[RunFolder]:
+    """All runs under a folder, newest first."""
+    if not runs.is_dir():
+        return []
+    paths = [p for p in runs.iterdir() if not p.name.startswith(".")]
+    found = [RunFolder(path) for path in paths if (path / "config.json").is_file()]
+    return sorted(found, key=lambda run: run.name, reverse=True)
+
+
+def find_run(name: str, runs: Path) -> RunFolder:
+    """A run by its folder, or by its name under `runs`.
+
+    Raises:
+        RunError: there is none.
+    """
+    for path in (Path(name), runs / name):
+        if (path / "config.json").is_file():
+            return RunFolder(path)
+    raise RunError(f"There is no run at {name}: give a run's folder or its name.")
+
+
 def new_run_folder(runs: Path, model: str, data: str, config: dict[str, Any]) -> RunFolder:
     """Make `runs/<time>-<model>-<data>/` with its config; a number is added where the name is taken."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
-        folder = RunFolder(runs / f"{stamp}-{model}-{data}{suffix}")
+        folder = RunFolder(runs / f"{stamp}-{model}-{Path(data).name}{suffix}")
         try:
             folder.path.mkdir(parents=True)
         except FileExistsError:
@@ -168,18 +220,44 @@ def new_run_folder(runs: Path, model: str, data: str, config: dict[str, Any]) ->
     raise RunError(f"{runs} holds a thousand runs of this second: choose another --runs folder.")
 
 
-def claim(folder: RunFolder, environment: dict[str, Any]) -> None:
-    """Write down that this process now works on the run.
+def delete_run(folder: RunFolder) -> None:
+    """Delete a run's folder; renamed first, so that a kill leaves no half of a run to be seen.
+
+    Raises:
+        RunError: its process is alive.
+    """
+    with hold(folder.lock_file):
+        if folder.state() is RunState.RUNNING:
+            raise RunError(f"Run {folder.name} is running: stop it before deleting it.")
+        doomed = folder.path.with_name(f".deleted-{folder.name}")
+        folder.path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def sweep_deleted(runs: Path) -> None:
+    """Finish the deletions that a kill cut short."""
+    for doomed in runs.glob(".deleted-*"):
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def claim(folder: RunFolder, environment: dict[str, Any], process_id: int | None = None) -> None:
+    """Write down that a process, this one if none is named, now works on the run.
+
+    A stop that was asked for before stays asked for; who starts a run takes it back.
 
     Raises:
         RunError: another live process does.
     """
-    if folder.state() is RunState.RUNNING:
-        raise RunError(f"Run {folder.name} is already running: stop it first.")
-    folder.stop_file.unlink(missing_ok=True)
-    folder.error_file.unlink(missing_ok=True)
-    identity = {"process_id": os.getpid(), "process_started_at": process_started_at(os.getpid())}
-    write_json(folder.environment_file, environment | identity)
+    process_id = process_id or os.getpid()
+    with hold(folder.lock_file):
+        if folder.process_id() not in (None, process_id):
+            raise RunError(f"Run {folder.name} is already running: stop it first.")
+        started_at = process_started_at(process_id)
+        identity = {"process_id": process_id, "process_started_at": started_at}
+        folder.reserve_file.write_bytes(bytes(RESERVE_BYTES))
+        write_json(folder.environment_file, environment | identity)
+        folder.queued_file.unlink(missing_ok=True)
+        folder.error_file.unlink(missing_ok=True)
 
 
 def process_started_at(process_id: int) -> str | None:

@@ -1,47 +1,31 @@
-"""A run from command to summary: makes the folder, claims it, records the loop, tells the end."""
+"""A run from its folder to its summary: claims it, records the loop, tells the end."""
 
 from __future__ import annotations
 
-import shlex
+import errno
+import os
 import subprocess
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import LabError, RunError
 from resnet_core.events import EpochFinished, Event, Finished
 from resnet_core.files import write_json, write_text
 from resnet_core.models.cost import count_cost
-from resnet_core.runs.folder import RunFolder, RunState, claim, new_run_folder
+from resnet_core.runs.folder import RunFolder, RunState, claim
 from resnet_core.runs.recorder import record
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.loop import train
-from resnet_core.training.recipes import RECIPES
+from resnet_core.training.new_run import read_config, times_tested
 
-
-def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> RunFolder:
-    """Make the folder of a new run, at `path` or named by time, model and data under `runs`.
-
-    Raises:
-        RunError: `path` already holds a run.
-    """
-    stored = config.to_dict() | {"command": reproducing_command(config)}
-    if path is None:
-        return new_run_folder(runs, config.model.name, config.data, stored)
-    folder = RunFolder(path)
-    if folder.config_file.exists():
-        raise RunError(f"{path} already holds a run: resume it, or choose another --run folder.")
-    write_json(folder.config_file, stored)
-    return folder
-
-
-def read_config(folder: RunFolder) -> TrainConfig:
-    stored = folder.config()
-    stored.pop("command", None)
-    return TrainConfig.from_dict(stored)
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def execute(folder: RunFolder) -> Iterator[Event]:
@@ -53,7 +37,7 @@ def execute(folder: RunFolder) -> Iterator[Event]:
     """
     config = read_config(folder)
     if folder.state() is RunState.FINISHED:
-        raise RunError(f"Run {folder.name} is finished: start a new one to train longer.")
+        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
     claim(folder, describe_environment() | {"commit": current_commit()})
     last_epoch: EpochFinished | None = None
     try:
@@ -67,38 +51,31 @@ def execute(folder: RunFolder) -> Iterator[Event]:
                 write_json(folder.summary_file, _summarise(config, folder, event, last_epoch))
             yield event
     except LabError as error:
-        write_text(folder.error_file, f"{error}\n")
+        _tell_failure(folder, f"{error}\n")
         raise
-    except Exception:
-        write_text(folder.error_file, traceback.format_exc())
-        raise
+    except Exception as error:
+        if not _is_disk_full(error):
+            _tell_failure(folder, traceback.format_exc())
+            raise
+        full = RunError(
+            f"The disk that holds {folder.name} is full: make room, then resume the run; "
+            "its last checkpoint is whole."
+        )
+        _tell_failure(folder, f"{full}\n")
+        raise full from None
 
 
-def reproducing_command(config: TrainConfig) -> str:
-    """The command line that starts the same run anywhere; paths of this machine left out."""
-    recipe = config.recipe
-    words = [
-        "python", "-m", "resnet_core", "train",
-        "--model", config.model.name,
-        "--data", config.data,
-        "--recipe", recipe.name,
-        "--epochs", f"{recipe.epochs:g}",
-        "--seed", str(config.seed),
-    ]  # fmt: skip
-    return shlex.join(words + _changed_options(config))
+def _is_disk_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in DISK_IS_FULL
+    # safetensors raises its own error, with the system's words for it.
+    return isinstance(error, SafetensorError) and os.strerror(errno.ENOSPC) in str(error)
 
 
-def _changed_options(config: TrainConfig) -> list[str]:
-    words: list[str] = []
-    if config.model.shortcut != "A":
-        words += ["--shortcut", config.model.shortcut]
-    for name, value in config.recipe.changes_from(RECIPES[config.recipe.name]).items():
-        if name != "epochs":
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    for name in ("device", "precision", "compile"):
-        if getattr(config, name) != "auto":
-            words += [f"--{name}", getattr(config, name)]
-    return words
+def _tell_failure(folder: RunFolder, reason: str) -> None:
+    folder.reserve_file.unlink(missing_ok=True)  # the space this file is written into
+    with suppress(OSError):  # whoever reads the output still learns the reason
+        write_text(folder.error_file, reason)
 
 
 def current_commit() -> str | None:
@@ -139,5 +116,6 @@ def _summarise(
         "images_per_second": final["images_per_second"],
         "params": cost.params,
         "multiply_adds": cost.multiply_adds,
+        "test_readings": times_tested(folder) + 1,
         "environment": folder.environment(),
     }

@@ -18,50 +18,7 @@ from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from resnet_core.runs.folder import RunFolder, RunState, claim, process_started_at
-
-ROOT = Path(__file__).resolve().parents[2]
-# 105 steps of which 70 make an epoch: a kill falls into either, and checkpoints come at any step.
-WORDS = [
-    "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", "1.5",
-    "--checkpoint-seconds", "0.3",
-]  # fmt: skip
-TIMED = {"at", "images_per_second", "train_seconds", "eta_seconds"}
-
-
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "resnet_core", *map(str, words)]
-
-
-def run(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=300)
-
-
-def start(*words: object) -> subprocess.Popen:
-    return subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
-def wait_for(condition, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert process.poll() is None, "the run ended before it could be interrupted"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def epochs_of(folder: RunFolder) -> list[dict]:
-    return [
-        {k: v for k, v in event.items() if k not in TIMED}
-        for event in folder.events()
-        if event["event"] == "epoch"
-    ]
-
-
-def assert_same_result(a: RunFolder, b: RunFolder) -> None:
-    first, second = load_file(a.last_model_file), load_file(b.last_model_file)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert epochs_of(a) == epochs_of(b) and len(epochs_of(a)) == 2
-    assert a.summary()["test_error_percent"] == b.summary()["test_error_percent"]
+from tests.resnet_core.live_runs import ROOT, WORDS, assert_same_result, run, start, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,123 @@
+"""The process that starts queued runs, one after the other, and outlives whoever asked for them.
+
+It holds a lock while it lives, so there is one for each folder of runs; it ends when nothing is
+left to do, and the next to look at the queue starts another. Runs are processes of their own
+sessions: they go on when the app or this worker is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+from resnet_core.errors import RunError
+from resnet_core.files import write_text
+from resnet_core.locks import try_hold
+from resnet_core.runs.folder import RunFolder, RunState, claim, list_runs, sweep_deleted
+from resnet_core.runs.queue import runs_at_once, waiting
+
+LOOK_EVERY_SECONDS = 0.3
+NICENESS = 5  # so that a picture is still classified at once while a net trains
+LAST_WORDS_BYTES = 2000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ensure_worker(runs: Path) -> None:
+    """Start a worker for this folder if runs wait and none is alive; returns at once."""
+    if not waiting(runs):
+        return
+    with try_hold(_lock_file(runs)) as is_free:
+        if not is_free:
+            return
+    _start([sys.executable, "-m", "resnet_core", "runs", "work", "--runs", str(runs.resolve())],
+           runs / ".worker.log")  # fmt: skip
+
+
+def work(runs: Path) -> None:
+    """Start queued runs as places become free, until none waits or runs."""
+    sweep_deleted(runs)
+    while waiting(runs):
+        with try_hold(_lock_file(runs)) as is_ours:
+            if not is_ours:
+                return
+            _drain(runs)
+        # Asked again after the lock is let go: who queued a run in between saw us alive.
+
+
+def _drain(runs: Path) -> None:
+    children: dict[str, tuple[RunFolder, subprocess.Popen[bytes]]] = {}
+    while True:
+        for name, (folder, process) in list(children.items()):
+            if process.poll() is not None:
+                del children[name]
+                _note_failure(folder, process.returncode)
+        queue = waiting(runs)
+        if not queue and not children:
+            return
+        if queue and _running(runs) < runs_at_once(runs):
+            children[queue[0].name] = (queue[0], _start_run(queue[0]))
+            continue
+        sleep(LOOK_EVERY_SECONDS)
+
+
+def _running(runs: Path) -> int:
+    return sum(run.state() is RunState.RUNNING for run in list_runs(runs))
+
+
+def _start_run(folder: RunFolder) -> subprocess.Popen[bytes]:
+    path = str(folder.path.resolve())
+    words = [sys.executable, "-m", "resnet_core", "resume", path, "--from-queue"]
+    process = _start(words, folder.log_file)
+    try:
+        # In the child's name, which is still importing: nobody sees a started run as waiting.
+        claim(folder, folder.environment() if folder.environment_file.exists() else {}, process.pid)
+    except (OSError, RunError):
+        process.kill()
+        folder.queued_file.unlink(missing_ok=True)
+    return process
+
+
+def _start(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            words,
+            cwd=ROOT,
+            # Threads that wait without spinning: a waiting core is free for the app's answers.
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **_own_session(),
+        )
+
+
+def _own_session() -> dict[str, Any]:
+    if os.name == "nt":
+        detached = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS  # type: ignore[attr-defined]
+        return {"creationflags": detached | subprocess.BELOW_NORMAL_PRIORITY_CLASS}  # type: ignore[attr-defined]
+    return {"start_new_session": True}
+
+
+def step_back() -> None:
+    """Let this process run below the app and a person's own programs (Windows: set at its start)."""
+    if os.name != "nt":
+        os.nice(NICENESS)
+
+
+def _note_failure(folder: RunFolder, status: int) -> None:
+    """A run that ended badly without a word gets its last printed lines as the reason.
+
+    One ended by a signal (a negative status) is interrupted, and can be resumed.
+    """
+    if status <= 0 or folder.error_file.exists() or not folder.path.is_dir():
+        return
+    last = folder.log_file.read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace")
+    write_text(folder.error_file, f"The process ended with status {status}:\n{last}")
+
+
+def _lock_file(runs: Path) -> Path:
+    return runs / ".worker.lock"

@@ -1,0 +1,105 @@
+"""Runs before and between their processes: made, read back, made longer. No torch: the app does this."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from resnet_core.errors import RunError
+from resnet_core.files import write_json
+from resnet_core.locks import hold
+from resnet_core.runs.folder import RunFolder, RunState, new_run_folder
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.recipes import RECIPES
+
+# What a stored config holds beside the fields of TrainConfig.
+COMMAND, EXTENSIONS = "command", "extensions"
+
+
+def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> RunFolder:
+    """Make the folder of a new run, at `path` or named by time, model and data under `runs`.
+
+    Raises:
+        RunError: `path` already holds a run.
+    """
+    stored = config.to_dict() | {COMMAND: reproducing_command(config)}
+    if path is None:
+        return new_run_folder(runs, config.model.name, config.data, stored)
+    folder = RunFolder(path)
+    if folder.config_file.exists():
+        raise RunError(f"{path} already holds a run: resume it, or choose another --run folder.")
+    write_json(folder.config_file, stored)
+    return folder
+
+
+def read_config(folder: RunFolder) -> TrainConfig:
+    """The run's config as it now stands, extensions included."""
+    stored = folder.config()
+    for extra in (COMMAND, EXTENSIONS):
+        stored.pop(extra, None)
+    return TrainConfig.from_dict(stored)
+
+
+def extend(folder: RunFolder, epochs: float) -> None:
+    """Make a run longer by some epochs; it goes on when it is resumed.
+
+    The recipe's schedule is stretched to the new length, so the learning rate rises again to
+    what the longer schedule has at this point. The figures of the shorter run are kept beside it.
+
+    Raises:
+        RunError: the run is running or queued.
+        ConfigError: the new length makes no sense.
+    """
+    with hold(folder.lock_file):
+        state = folder.state()
+        if state in (RunState.RUNNING, RunState.QUEUED):
+            raise RunError(f"Run {folder.name} is {state.value}: stop it before extending it.")
+        if epochs <= 0:
+            raise RunError(f"A run is extended by more than 0 epochs, not {epochs:g}.")
+        config = read_config(folder)
+        stored = folder.config()
+        before = config.recipe.epochs
+        longer = replace(config, recipe=config.recipe.changed(epochs=before + epochs))
+        step = {"from_epochs": before, "to_epochs": before + epochs}
+        extras = {
+            COMMAND: f"{stored[COMMAND]}\npython -m resnet_core runs extend RUN --epochs {epochs:g}",
+            EXTENSIONS: [*stored.get(EXTENSIONS, []), step],
+        }
+        # A kill between the two leaves a resumable run of the old length, which ends at once.
+        if folder.summary_file.exists():
+            folder.summary_file.rename(folder.path / f"summary-{before:g}-epochs.json")
+        write_json(folder.config_file, longer.to_dict() | extras)
+        folder.onnx_file.unlink(missing_ok=True)
+
+
+def times_tested(folder: RunFolder) -> int:
+    """How often the test split was read before: once for each length the run had."""
+    return len(list(folder.path.glob("summary-*-epochs.json")))
+
+
+def reproducing_command(config: TrainConfig) -> str:
+    """The command line that starts the same run anywhere; paths of this machine left out."""
+    recipe = config.recipe
+    words = [
+        "python", "-m", "resnet_core", "train",
+        "--model", config.model.name,
+        "--data", config.data,
+        "--recipe", recipe.name,
+        "--epochs", f"{recipe.epochs:g}",
+        "--seed", str(config.seed),
+    ]  # fmt: skip
+    return shlex.join(words + _changed_options(config))
+
+
+def _changed_options(config: TrainConfig) -> list[str]:
+    words: list[str] = []
+    if config.model.shortcut != "A":
+        words += ["--shortcut", config.model.shortcut]
+    for name, value in config.recipe.changes_from(RECIPES[config.recipe.name]).items():
+        if name != "epochs":
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name in ("device", "precision", "compile"):
+        if getattr(config, name) != "auto":
+            words += [f"--{name}", getattr(config, name)]
+    return words
