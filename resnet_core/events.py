@@ -39,7 +39,11 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Stepped(Event):
-    """Progress, about once a second. Loss and error are the mean over this epoch so far."""
+    """Progress, about once a second. Loss and error are the mean over this epoch so far.
+
+    `gradient_norms` are those of the step itself: L2 over each part of the net, before the
+    optimiser moved.
+    """
 
     kind = "step"
     step: int
@@ -50,11 +54,15 @@ class Stepped(Event):
     train_error_percent: float
     images_per_second: float
     eta_seconds: float
+    gradient_norms: dict[str, float]
 
 
 @dataclass(frozen=True)
 class EpochFinished(Event):
-    """An epoch ended. Train figures are the running mean over its augmented images."""
+    """An epoch ended. Train figures are the running mean over its augmented images.
+
+    `gradient_norms` are those of its last step.
+    """
 
     kind = "epoch"
     epoch: int
@@ -68,6 +76,7 @@ class EpochFinished(Event):
     train_seconds: float
     """Seconds spent training since the run began, evaluation and checkpoints left out."""
     eta_seconds: float
+    gradient_norms: dict[str, float]
 
 
 @dataclass(frozen=True)

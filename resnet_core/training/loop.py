@@ -8,7 +8,8 @@ epoch reports are part of the checkpoint too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from time import monotonic
 from typing import cast
 
@@ -24,6 +25,7 @@ from resnet_core.data.dataset import (
     pixel_mean,
     split_validation,
 )
+from resnet_core.errors import LabError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
 from resnet_core.models.network import Network, PixelModel
 from resnet_core.models.saved import load_model, save_model
@@ -31,6 +33,7 @@ from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoi
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.evaluate import Score, evaluate
+from resnet_core.training.gradients import gradient_norms
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.optimizers import OptimizerSet, make_optimizers
 from resnet_core.training.recipes import Recipe
@@ -68,6 +71,8 @@ class Learner:
     generator: torch.Generator
     loss_and_wrong: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     progress: Progress
+    gradient_norms: dict[str, float] = field(default_factory=dict)
+    """Of the last step that was to be reported."""
 
 
 def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[Event]:
@@ -76,6 +81,9 @@ def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[
     Yields:
         Started, then Stepped about once a second and EpochFinished, and at last Stopped or
         Finished. A checkpoint is on disk before Stopped and after each epoch.
+
+    Raises:
+        LabError: the loss left the finite numbers; the checkpoint before that stands.
     """
     setup = _set_up(config, dataset, folder)
     learner = _make_learner(setup)
@@ -178,6 +186,8 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
 
     def remember(step: int) -> None:
         setup.hardware.synchronise()
+        # A sum stays infinite or NaN once it is: no step in between escapes.
+        _check_finite(setup, loss_sum.item(), step)
         learner.progress = replace(
             learner.progress,
             step=step,
@@ -189,29 +199,33 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
     for step in range(start.step, end):
         position = step % setup.steps_per_epoch
         chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
-        loss, mistakes = _take_step(setup, learner, chosen, step)
+        # Known before the step, as the optimiser may work in the gradient's memory.
+        is_reported = monotonic() - reported_at >= STEP_EVENT_EVERY_SECONDS
+        if is_reported:
+            reported_at = monotonic()
+        loss, mistakes = _take_step(setup, learner, chosen, step, is_reported or step + 1 == end)
         loss_sum += loss
         wrong += mistakes
         if learner.progress.is_warming_up and (step + 1) % WARMUP_CHECK_EVERY_STEPS == 0:
             error_percent = 100 * int(wrong.item()) / ((position + 1) * recipe.batch_size)
             still = error_percent >= recipe.warmup_until_error_percent
             learner.progress = replace(learner.progress, is_warming_up=still)
-        now = monotonic()
-        if now - reported_at >= STEP_EVENT_EVERY_SECONDS:
-            reported_at = now
+        if is_reported:
             remember(step + 1)
-            yield _step_event(setup, learner, start, now - began_at)
+            yield _step_event(setup, learner, start, monotonic() - began_at)
         if setup.folder.stop_file.exists():
             break
         # Never at the end of an epoch, which has its own checkpoint once it is measured.
-        if now - saved_at >= setup.config.checkpoint_seconds and step + 1 < end:
-            saved_at = now
+        if monotonic() - saved_at >= setup.config.checkpoint_seconds and step + 1 < end:
+            saved_at = monotonic()
             remember(step + 1)
             _checkpoint(setup, learner)
     remember(step + 1)
 
 
-def _take_step(setup: Setup, learner: Learner, chosen: Tensor, step: int) -> tuple[Tensor, Tensor]:
+def _take_step(
+    setup: Setup, learner: Learner, chosen: Tensor, step: int, measures_gradient: bool
+) -> tuple[Tensor, Tensor]:
     """One optimiser step on the chosen images: its mean loss and number of wrong answers."""
     augment = AUGMENTATIONS[setup.recipe.augmentation]
     images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
@@ -219,8 +233,20 @@ def _take_step(setup: Setup, learner: Learner, chosen: Tensor, step: int) -> tup
     learner.optimizers.zero_grad()
     loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
     loss.backward()  # type: ignore[no-untyped-call]
+    if measures_gradient:
+        learner.gradient_norms = gradient_norms(learner.model.network)
+        _check_finite(setup, sum(learner.gradient_norms.values()), step + 1)
     learner.optimizers.step()
     return loss.detach(), mistakes
+
+
+def _check_finite(setup: Setup, value: float, step: int) -> None:
+    """Raises LabError where the loss, or what it makes of the weights, is NaN or infinite."""
+    if not isfinite(value):
+        raise LabError(
+            f"The loss is no longer a finite number at step {step:,}: lower the learning rate "
+            f"(--lr, here {setup.recipe.lr:g}) and start a new run."
+        )
 
 
 def _stands_at_epoch_end(setup: Setup, progress: Progress) -> bool:
@@ -253,6 +279,7 @@ def _step_event(setup: Setup, learner: Learner, start: Progress, seconds: float)
         train_error_percent=error,
         images_per_second=steps_per_second * setup.recipe.batch_size,
         eta_seconds=(setup.total_steps - progress.step) / steps_per_second,
+        gradient_norms=learner.gradient_norms,
     )
 
 
@@ -262,6 +289,8 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
     train_loss, train_error = _epoch_means(setup, progress)
     epoch = (progress.step - 1) // setup.steps_per_epoch + 1
     score = evaluate(learner.model, setup.validation, setup.hardware) if setup.validation else None
+    if score is not None:
+        _check_finite(setup, score.loss, progress.step)
     best = progress.best_validation_error_percent
     if score is not None and (best is None or score.error_percent < best):
         save_model(setup.folder.best_model_file, learner.model, setup.class_names)
@@ -280,6 +309,7 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
         images_per_second=progress.step * setup.recipe.batch_size / progress.train_seconds,
         train_seconds=progress.train_seconds,
         eta_seconds=(setup.total_steps - progress.step) * progress.train_seconds / progress.step,
+        gradient_norms=learner.gradient_norms,
     )
 
 
@@ -303,6 +333,7 @@ def _finish(setup: Setup, learner: Learner) -> Finished:
     # In fp32, whatever it was trained in: that is what an exported model computes.
     exact = replace(setup.hardware, precision="fp32")
     score: Score = evaluate(model, setup.test.to(exact.device), exact)
+    _check_finite(setup, score.loss, progress.step)
     return Finished(
         step=progress.step,
         kept_epoch=progress.best_epoch
