@@ -1,0 +1,114 @@
+// The browser's side of LiveFigure. Gradio runs it once for each mounted figure, with
+// `element`, `props`, `trigger` and `watch` in scope.
+const caption = element.querySelector("figcaption");
+const plot = element.querySelector(".lab-plot");
+// A finger that drags a plot means to scroll the page.
+const isTouch = matchMedia("(pointer: coarse)").matches;
+const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
+let shown = "";
+let isDrawing = false;
+
+function loadPlotly() {
+  // One copy for all figures of the page.
+  window.labPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    const { root, api_prefix } = window.gradio_config;
+    script.src = `${root}${api_prefix ?? "/gradio_api"}/file=${encodeURI(props.library)}`;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      window.labPlotly = undefined;
+      reject(new Error("plotly.min.js was not served"));
+    };
+    document.head.append(script);
+  });
+  return window.labPlotly;
+}
+
+function isDark() {
+  return document.body.classList.contains("dark");
+}
+
+function plain(text) {
+  return new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
+}
+
+// The figure in the theme's colours.
+function themed(json, dark) {
+  const twins = JSON.parse(json).layout.meta?.dark ?? {};
+  const text = dark ? json.replace(/#[0-9a-f]{6}/g, colour => twins[colour] ?? colour) : json;
+  const figure = JSON.parse(text);
+  figure.layout.template = props.templates[dark ? "dark" : "light"];
+  return figure;
+}
+
+// As zoomed, but titled and on white: a picture leaves the page for documents.
+function downloadPng() {
+  const { data, layout } = themed(props.value, false);
+  for (const name of ["xaxis", "yaxis"]) {
+    const axis = plot._fullLayout[name];
+    if (!axis.autorange) layout[name] = { ...layout[name], range: [...axis.range], autorange: false };
+  }
+  Object.assign(layout, { paper_bgcolor: "#ffffff", width: PNG.width, height: PNG.height });
+  layout.margin = { ...layout.margin, t: 60 };
+  const filename = caption.textContent.toLowerCase().replace(/[^a-z0-9.]+/g, "-").slice(0, 60);
+  return window.Plotly.downloadImage({ data, layout }, { ...PNG, filename });
+}
+
+function configuration(Plotly) {
+  const png = { name: "png", title: "Save as PNG", icon: Plotly.Icons.camera, click: downloadPng };
+  return {
+    displaylogo: false,
+    displayModeBar: true,
+    modeBarButtons: [[png, "zoom2d", "resetScale2d"]],
+    showTips: false,
+  };
+}
+
+async function draw() {
+  const width = plot.clientWidth; // 0 in a hidden tab: the size observer calls again
+  const wanted = `${isDark()} ${width} ${props.value}`;
+  if (!props.value || !width || wanted === shown || isDrawing) return;
+  isDrawing = true;
+  try {
+    const Plotly = await loadPlotly();
+    const isFirst = !shown;
+    const { data, layout } = themed(props.value, isDark());
+    caption.textContent = plain(layout.title?.text);
+    delete layout.title;
+    Object.assign(layout, { width, height: plot.clientHeight });
+    if (isTouch) layout.dragmode = false;
+    await Plotly.react(plot, data, layout, configuration(Plotly));
+    if (isFirst) plot.on("plotly_click", reportClick);
+    describe();
+    shown = wanted;
+  } catch (error) {
+    caption.textContent = `This figure can't be drawn (${error.message}): reload the page.`;
+    return;
+  } finally {
+    isDrawing = false;
+  }
+  draw(); // what arrived meanwhile
+}
+
+function describe() {
+  plot.querySelectorAll("svg.main-svg").forEach((svg, number) => {
+    svg.setAttribute(...(number ? ["aria-hidden", "true"] : ["role", "img"]));
+    if (!number) svg.setAttribute("aria-label", caption.textContent);
+  });
+}
+
+function clear() {
+  if (!shown) return;
+  window.Plotly.purge(plot);
+  caption.textContent = shown = "";
+}
+
+function reportClick({ points: [point] }) {
+  trigger("click", { customdata: point.customdata, x: point.x, y: point.y, name: point.data.name });
+}
+
+watch("value", () => (props.value ? draw() : clear()));
+new ResizeObserver(draw).observe(plot);
+const themes = new MutationObserver(() => (element.isConnected ? draw() : themes.disconnect()));
+themes.observe(document.body, { attributeFilter: ["class"] });
+draw();
