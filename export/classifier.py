@@ -14,7 +14,7 @@ from PIL import Image
 
 from export.catalogue import find_exported
 from export.engine import Engine
-from export.pictures import Picture, read_picture, to_input
+from resnet_core.pictures import Picture, read_picture, to_input
 
 # Below the first, the net's favourite is not even more likely than not; above the second it is
 # right nine times in ten on pictures of the kind it was trained on.

@@ -65,7 +65,7 @@ def test_a_dropped_photo_is_answered(page, cifar10, name: str) -> None:
 
 
 def test_the_pixels_shown_are_the_pixels_the_net_saw(page) -> None:
-    from export.pictures import read_picture, to_input
+    from resnet_core.pictures import read_picture, to_input
 
     page.set_input_files("#picture input[type=file]", EXAMPLES / "truck.jpg")
     page.wait_for_selector(".lab-seen")

@@ -1,7 +1,8 @@
-"""From whatever file a person drops to RGB pixels: one door, for the app and the command line.
+"""From whatever file a person drops to RGB pixels: one door, for classifying and for training.
 
 Orientation (EXIF), CMYK, 16 bits, palettes, transparency and animation are put right here;
 what can't be read is refused in one sentence. Resizing to a net's input is `to_input`.
+Pillow is imported when the first picture is read: training on ready arrays needs none.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from resnet_core.errors import PictureError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_FILE_BYTES = 50 * 2**20
 # A 108-megapixel phone camera is real; a 20,000 x 20,000 picture is a bomb.
@@ -24,11 +29,6 @@ FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 # Nets here see 32 to 224 pixels: a JPEG is decoded no larger than it needs to stay sharp.
 ENOUGH_PIXELS = 1024
 BACKGROUND = (255, 255, 255)
-
-# Pillow warns above its limit and refuses above twice that: the warning is of no use to anyone.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ def read_picture(source: Path | bytes) -> Picture:
     Raises:
         PictureError: not a picture, damaged, too large, or of a kind that has no pixels.
     """
+    from PIL import Image, UnidentifiedImageError
+
     data = _read_bytes(source) if isinstance(source, Path) else source
     _refuse_at_sight(data)
-    _register_heif()
+    formats = _set_up_pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=_readable_formats()) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             return _to_rgb(image)
     except Image.DecompressionBombError:
         raise PictureError(
@@ -73,6 +75,8 @@ def to_input(picture: Image.Image, size: int) -> NDArray[np.uint8]:
 
     A picture that already is size x size passes through untouched.
     """
+    from PIL import Image
+
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.crop((left, top, left + side, top + side))
@@ -106,6 +110,20 @@ def _refuse_at_sight(data: bytes) -> None:
         )
 
 
+@cache
+def _set_up_pillow() -> list[str]:
+    """Set Pillow's limits, plug in HEIC, and return those of FORMATS that this build can read."""
+    from PIL import Image, ImageFile
+
+    # Pillow warns above its limit and refuses above twice that: the warning is of no use to anyone.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    _register_heif()
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]  # it fails on the names of others
+
+
 def _register_heif() -> None:
     """HEIC, the format of many phones, is read by a plug-in; without it, Pillow says no."""
     try:
@@ -115,13 +133,9 @@ def _register_heif() -> None:
     register_heif_opener(thumbnails=False)
 
 
-def _readable_formats() -> list[str]:
-    """Those of FORMATS that this build of Pillow knows; it fails on the names of others."""
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
-
-
 def _to_rgb(image: Image.Image) -> Picture:
+    from PIL import ImageOps
+
     notes = []
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
@@ -139,6 +153,8 @@ def _to_rgb(image: Image.Image) -> Picture:
 
 def _flatten(image: Image.Image) -> Image.Image:
     """Any mode to RGB: 16 bits scaled, not clipped; transparency laid on white."""
+    from PIL import Image
+
     if image.mode.startswith("I;16"):
         image = _scale_to_8_bits(np.asarray(image, dtype=np.float64), 65_535)
     elif image.mode in ("I", "F"):
@@ -158,5 +174,7 @@ def _range_top(values: NDArray[np.float64]) -> float:
 
 
 def _scale_to_8_bits(values: NDArray[np.float64], top: float) -> Image.Image:
+    from PIL import Image
+
     scaled = np.clip(np.nan_to_num(values) * (255 / top), 0, 255).round().astype(np.uint8)
     return Image.fromarray(scaled, "L") if scaled.ndim == 2 else Image.fromarray(scaled)

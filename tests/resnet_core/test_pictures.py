@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.pictures import read_picture, to_input
 from resnet_core.errors import PictureError
+from resnet_core.pictures import read_picture, to_input
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
