@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnet_core.errors import ModelError
+from resnet_core.errors import LabError, ModelError
+from resnet_core.models.config import ModelConfig
+from resnet_core.runs.folder import RunFolder, list_runs
+from resnet_core.training.config import default_runs_folder
 from resnet_core.zoo import zoo_entries
-
-EXPORT_FILE = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Exported:
 
 
 def list_exported() -> list[Exported]:
-    """Every shipped model with an ONNX file, best test error first."""
-    return [
+    """Every shipped model with an ONNX file, best test error first, then runs, newest first."""
+    shipped = [
         Exported(
             entry.name,
             entry.onnx_file,
@@ -33,6 +34,23 @@ def list_exported() -> list[Exported]:
         for entry in zoo_entries()
         if entry.onnx_file.is_file()
     ]
+    trained = (_exported_run(run) for run in list_runs(default_runs_folder()))
+    return [*shipped, *(model for model in trained if model is not None)]
+
+
+def _exported_run(run: RunFolder) -> Exported | None:
+    """A run's exported model; None where there is none, or its folder was damaged by hand."""
+    if not run.onnx_file.is_file():
+        return None
+    try:
+        model = ModelConfig.from_dict(run.config()["model"])
+        finished = run.summary_file.is_file()
+        error = f"{run.summary()['test_error_percent']:.2f} %" if finished else "unfinished"
+        seed = run.config()["seed"]
+    except (LabError, KeyError, TypeError):
+        return None
+    title = f"{model.name} · {model.depth} layers · {error} · your run, seed {seed}"
+    return Exported(run.name, run.onnx_file, title)
 
 
 def find_exported(name: str) -> Exported:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,7 @@ from resnet_core.training.config import TrainConfig, default_data_folder
 from resnet_core.training.new_run import create_run
 from resnet_core.training.recipes import Recipe, find_recipe
 
-# Fields a person changes on a recipe; the rest make it another recipe.
-RECIPE_OPTIONS = (
-    "epochs", "batch_size", "lr", "weight_decay", "label_smoothing",
-    "augmentation", "validation_images", "keep",
-)  # fmt: skip
+RECIPE_OPTIONS = [field.name for field in fields(Recipe) if field.name not in ("name", "source")]
 RUN_OPTIONS = (
     "seed",
     "split_seed",

@@ -67,6 +67,8 @@ def given(namespace: argparse.Namespace, cls: type) -> dict[str, Any]:
 def _parser_of(kind: Any) -> Any:
     if kind is bool:
         return _parse_switch
+    if kind == tuple[float, ...]:
+        return _parse_numbers
     # Optional[X] and X | None take what X takes.
     choices = [k for k in getattr(kind, "__args__", (kind,)) if k is not type(None)]
     return choices[0]
@@ -78,3 +80,21 @@ def _parse_switch(text: str) -> bool:
     if text.lower() in ("no", "false", "off", "0"):
         return False
     raise argparse.ArgumentTypeError(f"expected yes or no, found '{text}'")
+
+
+def _parse_numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(",") if word.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers with commas between, found '{text}'"
+        ) from None
+
+
+def as_word(value: Any) -> str:
+    """A field's value as the command line takes it."""
+    if isinstance(value, tuple):
+        return ",".join(f"{number:g}" for number in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

@@ -24,8 +24,8 @@ MANY_HEADERS = ["File", "Answer", "Probability, %", "Next guess", "Probability, 
 MOST_FILES = 1000
 
 
-def build_classify_tab() -> None:
-    """Lay the tab out, then wire it."""
+def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown]:
+    """Lay the tab out, then wire it; gives the two menus of models, which runs add to."""
     models = [(model.title, model.name) for model in list_exported()]
     first = models[0][1] if models else None
     gr.Markdown(
@@ -48,12 +48,14 @@ def build_classify_tab() -> None:
                 buttons=["copy"], interactive=False, elem_id="command",
             )  # fmt: skip
     with gr.Row():
+        # Models come while the app runs: an unknown name gets a sentence, not Gradio's refusal.
         model = gr.Dropdown(
-            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280
-        )
+            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280,
+            allow_custom_value=True,
+        )  # fmt: skip
         other = gr.Dropdown(
             [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with", elem_id="compare",
-            min_width=280,
+            min_width=280, allow_custom_value=True,
         )  # fmt: skip
         top_k = gr.Slider(
             1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=280
@@ -68,6 +70,14 @@ def build_classify_tab() -> None:
         api_visibility="private",
     )  # fmt: skip
     _wire_api(picture, model, top_k)
+    return model, other
+
+
+def offer_models(chosen: str | None = None) -> list[Any]:
+    """Both menus with the models there are now; `chosen` becomes the first one's choice."""
+    models = [(model.title, model.name) for model in list_exported()]
+    first = {"value": chosen} if chosen else {}
+    return [gr.update(choices=models, **first), gr.update(choices=[("Nothing", NOBODY), *models])]
 
 
 _NO_MODELS = "There is no exported model yet: train one, then `python -m export ship RUN`."

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from html import escape
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from export.catalogue import list_exported
 from export.classifier import open_engine
 from resnet_core.errors import LabError
-from ui.classify import build_classify_tab
+from resnet_core.runs.summary import describe_runs
+from resnet_core.runs.worker import ensure_worker
+from ui import jobs
+from ui.action_list import ActionList
+from ui.answers import render_problem
+from ui.classify import build_classify_tab, offer_models
+from ui.models import build_models_tab
+from ui.run_view import render_status
+from ui.train import build_train_tab
 
 HERE = Path(__file__).parent
 # Browsers can't show every format we read (HEIC, TIFF), nor damaged files: no broken-image mark.
@@ -25,17 +34,63 @@ FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
+PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+STATUS_EVERY_SECONDS = 2.0
+
+
 def build_app() -> gr.Blocks:
     """All pages, wired but not served."""
     with gr.Blocks(
         title="ResNet Lab", analytics_enabled=False, delete_cache=(3600, 86_400), fill_width=False
     ) as app:
         gr.HTML('<h1 class="lab-title">ResNet Lab</h1>', elem_id="title")
-        with gr.Tabs(), gr.Tab("Classify", id="classify"):
-            build_classify_tab()
-        status = gr.HTML(_status("starting"), elem_id="status")
-        app.load(_open_first_engine, None, status, show_progress="hidden", api_visibility="private")
+        with gr.Tabs(selected="classify") as tabs:
+            with gr.Tab("Classify", id="classify") as classify_tab:
+                menus = build_classify_tab()
+            with gr.Tab("Train", id="train") as train_tab:
+                panel, timer = build_train_tab()
+            with gr.Tab("Models", id="models") as models_tab:
+                models = build_models_tab()
+        status = ActionList(render_status("starting", []), elem_id="status")
+        _wire_status(app, status)
+        train_tab.select(lambda: gr.Timer(active=True), None, timer, **PRIVATE)
+        for tab in (classify_tab, models_tab):
+            tab.select(lambda: gr.Timer(active=False), None, timer, **PRIVATE)
+        for opened in (classify_tab.select, app.load):
+            opened(offer_models, None, list(menus), **PRIVATE)
+        models_tab.select(**models.opening())
+        for button, source in ((panel.use, panel.picked), (models.use, models.picked)):
+            _wire_use(button, source, panel.message, menus, tabs)
     return app
+
+
+def _wire_status(app: gr.Blocks, status: ActionList) -> None:
+    app.load(_status, None, status, **PRIVATE)
+    gr.Timer(STATUS_EVERY_SECONDS).tick(_status, None, status, **PRIVATE)
+    status.click(_stop, None, None, **PRIVATE).then(_status, None, status, **PRIVATE)
+
+
+def _stop(event: gr.EventData) -> None:
+    jobs.stop(event.row)
+
+
+def _wire_use(
+    button: gr.Button, picked: Any, message: gr.HTML, menus: tuple[Any, Any], tabs: gr.Tabs
+) -> None:
+    """One click: export, verify, and there it is in Classify."""
+    busy = '<p class="lab-note lab-busy" role="status">Exporting and comparing with PyTorch …</p>'
+    button.click(lambda: busy, None, message, **PRIVATE).then(
+        _use, picked, [message, *menus, tabs], **PRIVATE
+    )
+
+
+def _use(name: str | None) -> list[Any]:
+    try:
+        if name not in {model.name for model in list_exported()}:
+            jobs.export(name or "")
+        return ["", *offer_models(name), gr.Tabs(selected="classify")]
+    except LabError as error:
+        return [render_problem(str(error)), gr.skip(), gr.skip(), gr.skip()]
 
 
 def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> None:
@@ -76,14 +131,17 @@ def make_theme() -> gr.themes.Base:
     )
 
 
-def _open_first_engine() -> str:
-    """Open the default model while the page is still being looked at, and say what runs it."""
+@cache
+def _engine_name() -> str:
+    """What runs the default model; opens it while the page is still being looked at."""
     try:
         models = list_exported()
-        return _status(open_engine(models[0].name).name if models else "no model yet")
+        return open_engine(models[0].name).name if models else "no model yet"
     except LabError as error:
-        return _status(str(error))
+        return str(error)
 
 
-def _status(engine: str) -> str:
-    return f'<p class="lab-status"><span>Engine</span> {escape(engine)}</p>'
+def _status() -> str:
+    runs = jobs.runs_folder()
+    ensure_worker(runs)
+    return render_status(_engine_name(), describe_runs(runs))

@@ -6,7 +6,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
+from resnet_core.runs.history import read_history
 from resnet_core.runs.queue import waiting
 
 LAST_LINES = 200
@@ -15,33 +17,30 @@ LAST_LINES = 200
 def describe_run(folder: RunFolder) -> dict[str, Any]:
     """One flat row: who it is, where it stands, its latest figures (None where there are none)."""
     config, state = folder.config(), folder.state()
-    events = folder.events()
-    progress = _latest(events, ("step", "epoch"))
-    epoch = _latest(events, ("epoch",))
-    started = _latest(events, ("started",))
-    measured = [e["validation_error_percent"] for e in events if e["event"] == "epoch"]
-    validation = [error for error in measured if error is not None]
+    history = read_history(folder)
+    last = history.last
     summary = folder.summary() if state is RunState.FINISHED else {}
+    measured = [p.validation_error_percent for p in history.epochs]
     return {
         "name": folder.name,
         "state": state.value,
-        "model": _model_name(config),
+        "model": ModelConfig.from_dict(config["model"]).name,
         "family": config["model"]["family"],
         "depth": config["model"]["depth"],
         "data": config["data"],
         "recipe": config["recipe"]["name"],
         "epochs": config["recipe"]["epochs"],
         "seed": config["seed"],
-        "step": progress.get("step", 0),
-        "total_steps": progress.get("total_steps", started.get("total_steps")),
-        "epoch": progress.get("epoch", 0),
-        "train_error_percent": progress.get("train_error_percent"),
-        "validation_error_percent": epoch.get("validation_error_percent"),
-        "best_validation_error_percent": min(validation, default=None),
+        "step": last.step if last else 0,
+        "total_steps": history.total_steps,
+        "epoch": last.epoch if last else 0.0,
+        "train_error_percent": last.train_error_percent if last else None,
+        "validation_error_percent": measured[-1] if measured else None,
+        "best_validation_error_percent": history.best_validation_error_percent,
         "test_error_percent": summary.get("test_error_percent"),
-        "images_per_second": progress.get("images_per_second"),
-        "eta_seconds": progress.get("eta_seconds") if state is RunState.RUNNING else None,
-        "train_seconds": epoch.get("train_seconds", 0.0),
+        "images_per_second": last.images_per_second if last else None,
+        "eta_seconds": history.eta_seconds if state is RunState.RUNNING else None,
+        "train_seconds": last.train_seconds if last else 0.0,
         "exported": folder.onnx_file.is_file(),
         "reason": last_words(folder) if state is RunState.FAILED else None,
         "command": config["command"],
@@ -82,13 +81,3 @@ def _describe_safely(folder: RunFolder) -> dict[str, Any]:
         return describe_run(folder)
     except Exception as error:  # a folder edited by hand must not hide the others
         return {"name": folder.name, "state": "damaged", "reason": f"{error}"}
-
-
-def _model_name(config: dict[str, Any]) -> str:
-    from resnet_core.models.config import ModelConfig
-
-    return ModelConfig.from_dict(config["model"]).name
-
-
-def _latest(events: list[dict[str, Any]], kinds: tuple[str, ...]) -> dict[str, Any]:
-    return next((e for e in reversed(events) if e["event"] in kinds), {})

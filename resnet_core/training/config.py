@@ -11,6 +11,9 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.models.config import ModelConfig
 from resnet_core.training.recipes import Recipe
 
+PRECISIONS = ("auto", "fp32", "bf16")
+SWITCHES = ("auto", "on", "off")
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 
 from resnet_core.errors import ConfigError
+from resnet_core.training.config import PRECISIONS, SWITCHES
 
-PRECISIONS = ("auto", "fp32", "bf16")
-SWITCHES = ("auto", "on", "off")
 # Compiling costs a CPU about half a minute and gains 0.06 to 0.12 ms an image on ResNet-20
 # (two cores with AVX512-BF16 or AMX): it pays back after some 400,000 images.
 COMPILE_PAYS_AFTER_IMAGES = 800_000

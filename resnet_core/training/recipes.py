@@ -13,6 +13,14 @@ AUGMENTATIONS = ("crop_flip", "shift_flip", "none")
 NORMALISATIONS = ("per_channel", "per_pixel_mean")
 DECAYS = ("all", "weights", "conv_l2")
 KEEPS = ("last", "best")
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "augmentation": AUGMENTATIONS,
+    "normalisation": NORMALISATIONS,
+    "decay": DECAYS,
+    "keep": KEEPS,
+}
 
 
 @dataclass(frozen=True)
@@ -66,16 +74,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         problems = [
-            f"Unknown {name} '{value}': choose one of {', '.join(known)}."
-            for name, value, known in (
-                ("optimizer", self.optimizer, OPTIMIZERS),
-                ("schedule", self.schedule, SCHEDULES),
-                ("augmentation", self.augmentation, AUGMENTATIONS),
-                ("normalisation", self.normalisation, NORMALISATIONS),
-                ("decay", self.decay, DECAYS),
-                ("keep", self.keep, KEEPS),
-            )
-            if value not in known
+            f"Unknown {name} '{getattr(self, name)}': choose one of {', '.join(known)}."
+            for name, known in CHOICES.items()
+            if getattr(self, name) not in known
         ]
         if self.epochs <= 0:
             problems.append(f"A run needs more than 0 epochs, not {self.epochs:g}.")

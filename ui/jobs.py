@@ -1,0 +1,127 @@
+"""What the pages do to runs: the commands a person would type, and the sentence where one fails."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from resnet_core.errors import LabError, RunError
+from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
+from resnet_core.runs.queue import enqueue, withdraw
+from resnet_core.runs.worker import ensure_worker
+from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
+from resnet_core.training.new_run import extend, reproducing_command
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND_LIMIT_SECONDS = 600
+
+
+def runs_folder() -> Path:
+    """Where this app's runs are, as an absolute path."""
+    return default_runs_folder().resolve()
+
+
+def run_named(name: str) -> RunFolder:
+    """A run of this app.
+
+    Raises:
+        RunError: it is gone, or the name reaches outside the folder of runs.
+    """
+    if not name or Path(name).name != name:
+        raise RunError("That is not the name of a run: choose one from the list.")
+    return find_run(str(runs_folder() / name), runs_folder())
+
+
+def train_command(config: TrainConfig, minutes: float | None) -> str:
+    """The command line that starts this run from a terminal."""
+    words = shlex.split(reproducing_command(config))
+    if minutes is not None:
+        at = words.index("--epochs")
+        words[at : at + 2] = ["--minutes", f"{minutes:g}"]
+    return shlex.join(words)
+
+
+def start(config: TrainConfig, minutes: float | None) -> str:
+    """Queue a new run and give its name; a budget in minutes is measured first, which takes seconds.
+
+    Raises:
+        LabError: the command's own sentence.
+    """
+    words = shlex.split(train_command(config, minutes))[3:]
+    answer = command("resnet_core", *words, *_folders(), "--queue", "--json")
+    return str(json.loads(answer.splitlines()[-1])["run"])
+
+
+def estimate(config: TrainConfig) -> dict[str, Any]:
+    """What `python -m resnet_core estimate` says of a run.
+
+    Raises:
+        LabError: the command's own sentence.
+    """
+    words = ["estimate", *shlex.split(reproducing_command(config))[4:]]
+    found: dict[str, Any] = json.loads(
+        command("resnet_core", *words, *_folders()[2:], "--json").splitlines()[-1]
+    )
+    return found
+
+
+def stop(name: str) -> None:
+    """Ask a running run to stop, or withdraw a queued one."""
+    folder = run_named(name)
+    if folder.state() is RunState.QUEUED:
+        withdraw(folder)
+    elif folder.state() is RunState.RUNNING:
+        folder.request_stop()
+
+
+def resume(name: str) -> None:
+    """Queue a run that stands still."""
+    enqueue(run_named(name))
+    ensure_worker(runs_folder())
+
+
+def lengthen(name: str, epochs: float) -> None:
+    """Extend a run and queue it."""
+    extend(run_named(name), epochs)
+    resume(name)
+
+
+def delete(name: str) -> None:
+    """Delete a run for good."""
+    folder = run_named(name)
+    if folder.state() is RunState.QUEUED:
+        withdraw(folder)
+    delete_run(folder)
+
+
+def export(name: str) -> None:
+    """Write a run's ONNX file; it is in place only once it agrees with PyTorch."""
+    command("export", "onnx", str(run_named(name).path))
+
+
+def command(module: str, *words: str) -> str:
+    """Run `python -m module words…` and give what it printed.
+
+    Raises:
+        LabError: it failed; its own sentence.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_LIMIT_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"It ended with status {done.returncode}."]
+        raise LabError(lines[-1].removeprefix("Error: "))
+    return done.stdout
+
+
+def _folders() -> list[str]:
+    return ["--runs", str(runs_folder()), "--data-folder", str(default_data_folder().resolve())]

@@ -1,0 +1,142 @@
+"""Models as rows and cards: those that ship and those that runs made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures.style import clock, percent
+from resnet_core.models.config import ModelConfig
+from resnet_core.runs.folder import RunFolder, list_runs
+from resnet_core.runs.history import History, read_history, read_history_csv
+from resnet_core.zoo import ZooEntry, zoo_entries
+from ui import jobs
+from ui.action_list import action_button
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model, wherever it comes from."""
+
+    name: str
+    title: str
+    config: dict[str, Any]
+    data: str
+    recipe: str
+    epochs: float
+    seed: int
+    test_error_percent: float | None
+    train_error_percent: float | None
+    train_seconds: float
+    params: int | None
+    multiply_adds: int | None
+    command: str
+    weights_file: Path | None
+    onnx_file: Path | None
+    run: RunFolder | None
+    history_file: Path | None
+
+    def history(self) -> History:
+        """Its training curves."""
+        if self.run is not None:
+            return read_history(self.run)
+        assert self.history_file is not None
+        return read_history_csv(self.history_file)
+
+
+def list_models() -> list[ModelEntry]:
+    """Shipped models, best first, then what finished runs made, newest first."""
+    runs = [run for run in list_runs(jobs.runs_folder()) if run.summary_file.is_file()]
+    return [*map(_shipped, zoo_entries()), *map(_trained, runs)]
+
+
+def _shipped(entry: ZooEntry) -> ModelEntry:
+    card = entry.card
+    return ModelEntry(
+        name=entry.name, title=card["name"], config=card["config"], data=card["data"],
+        recipe=card["recipe"]["name"], epochs=card["epochs"], seed=card["seed"],
+        test_error_percent=card["test_error_percent"],
+        train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
+        params=card["params"], multiply_adds=card["multiply_adds"], command=card["command"],
+        weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None,
+        history_file=entry.folder / "history.csv",
+    )  # fmt: skip
+
+
+def _trained(run: RunFolder) -> ModelEntry:
+    config, summary = run.config(), run.summary()
+    return ModelEntry(
+        name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],
+        data=config["data"], recipe=config["recipe"]["name"], epochs=config["recipe"]["epochs"],
+        seed=config["seed"], test_error_percent=summary["test_error_percent"],
+        train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
+        params=summary["params"], multiply_adds=summary["multiply_adds"],
+        command=config["command"], weights_file=run.result_model_file(), onnx_file=run.onnx_file,
+        run=run, history_file=None,
+    )  # fmt: skip
+
+
+def render_models(models: list[ModelEntry], picked: str) -> str:
+    """The table; the name of each row is the button that opens its card."""
+    head = "".join(
+        f"<th>{name}</th>" for name in ("Model", "Data", "Test error", "Parameters", "ONNX")
+    )
+    rows = "".join(_row(model, model.name == picked) for model in models)
+    return f'<div class="lab-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _row(model: ModelEntry, is_picked: bool) -> str:
+    origin = "ships with the app" if model.run is None else f"your run {model.name}"
+    name = action_button(model.title, "show", model.name, f"{model.title}, {origin}")
+    cells = (
+        f'<span class="lab-dot"></span>{name}<br><small>{escape(origin)}</small>',
+        escape(model.data),
+        _error(model.test_error_percent),
+        _millions(model.params),
+        _megabytes(model.onnx_file),
+    )
+    marks = f'class="lab-{escape(model.config["family"])}"' + (
+        ' aria-current="true"' if is_picked else ""
+    )
+    return f"<tr {marks}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def render_card(model: ModelEntry) -> str:
+    """One model in full."""
+    facts = (
+        ("Layers", f"{model.config['depth']}, shortcut {model.config['shortcut']}"),
+        ("Parameters", _millions(model.params)),
+        ("Multiply-adds", _millions(model.multiply_adds)),
+        ("Test error", _error(model.test_error_percent)),
+        ("Training error", _error(model.train_error_percent)),
+        (
+            "Trained on",
+            f"{model.data}, {model.epochs:g} epochs of {model.recipe}, seed {model.seed}",
+        ),
+        ("Training time", clock(model.train_seconds)),
+        ("Weights, ONNX", f"{_megabytes(model.weights_file)}, {_megabytes(model.onnx_file)}"),
+    )
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return (
+        f'<div class="lab-card lab-{escape(model.config["family"])}">'
+        f'<p class="lab-model"><span class="lab-dot"></span>{escape(model.name)}</p>'
+        f'<h2 class="lab-verdict">{escape(model.title)}</h2><dl class="lab-facts">{rows}</dl>'
+        f'<div class="lab-command"><span>The command that made it</span>'
+        f"<code>{escape(model.command)}</code></div></div>"
+    )
+
+
+def _error(value: float | None) -> str:
+    return "not measured" if value is None else percent(value)
+
+
+def _millions(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e6:,.2f} M"
+
+
+def _megabytes(file: Path | None) -> str:
+    return (
+        f"{file.stat().st_size / 1e6:.2f} MB" if file is not None and file.is_file() else "not yet"
+    )

@@ -1,0 +1,108 @@
+"""The Models tab: what there is, shipped and trained, and what each is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from resnet_core.errors import LabError
+from ui import jobs
+from ui.action_list import ActionList
+from ui.answers import render_problem
+from ui.figure import LiveFigure
+from ui.model_view import ModelEntry, list_models, render_card, render_models
+
+
+@dataclass(frozen=True)
+class ModelsTab:
+    """What the frame wires: the model chosen, and the button that puts it into Classify."""
+
+    picked: gr.State
+    use: gr.Button
+    outputs: list[Any]
+
+    def opening(self) -> dict[str, Any]:
+        """The arguments of an event that lists the models anew."""
+        return {
+            "fn": _show, "inputs": self.picked, "outputs": self.outputs,
+            "show_progress": "hidden", "api_visibility": "private",
+        }  # fmt: skip
+
+
+def build_models_tab() -> ModelsTab:
+    """Lay the tab out, then wire it."""
+    gr.Markdown(
+        "All the models you have: how good, how large, how they were trained; take them along.",
+        elem_classes="lab-lead",
+    )
+    picked = gr.State(None)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=320):
+            table = ActionList(elem_id="models")
+        with gr.Column(scale=5, min_width=320):
+            card = gr.HTML(elem_id="model-card")
+            figure = LiveFigure(height=240, elem_id="model-figure")
+            with gr.Row():
+                use = gr.Button("Use in Classify", variant="primary", elem_id="model-use")
+                onnx = gr.DownloadButton("Download ONNX", elem_id="model-onnx")
+                weights = gr.DownloadButton("Download weights", elem_id="model-weights")
+            delete = gr.Button("Delete …", elem_id="model-delete", visible=False)
+            with gr.Row(visible=False) as confirm:
+                sure = gr.Button(
+                    "Yes, delete for good", variant="stop", elem_id="model-delete-sure"
+                )
+                keep = gr.Button("Keep it")
+            message = gr.HTML()
+    outputs = [picked, table, card, figure, use, onnx, weights, delete]
+    tab = ModelsTab(picked, use, outputs)
+    options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    table.click(_pick, None, outputs, **options)
+    delete.click(lambda: gr.update(visible=True), None, confirm, **options)
+    keep.click(lambda: gr.update(visible=False), None, confirm, **options)
+    sure.click(_delete, picked, [message, confirm], **options).then(**tab.opening())
+    return tab
+
+
+def _pick(event: gr.EventData) -> list[Any]:
+    return _show(event.row)
+
+
+def _show(picked: str | None) -> list[Any]:
+    """The table, and the chosen model's card; the best shipped one where none is chosen."""
+    models = list_models()
+    names = [model.name for model in models]
+    if not models:
+        return [None, "", render_problem("There is no model yet: train one."), None,
+                *[gr.update(visible=False)] * 4]  # fmt: skip
+    model = models[names.index(picked)] if picked in names else models[0]
+    return [
+        model.name, render_models(models, model.name), render_card(model), _curves(model),
+        gr.update(visible=True), _download(model.onnx_file), _download(model.weights_file),
+        gr.update(visible=model.run is not None),
+    ]  # fmt: skip
+
+
+def _download(file: Any) -> Any:
+    is_there = file is not None and file.is_file()
+    return gr.update(value=str(file) if is_there else None, interactive=is_there)
+
+
+def _curves(model: ModelEntry) -> Any:
+    from benchmarks.figures.run_curves import error_figure  # plotly is loaded with the first figure
+    from benchmarks.figures.style import family_colour
+
+    try:
+        colour = family_colour(model.config["family"], model.config["depth"])
+        return error_figure(model.history(), colour)
+    except (LabError, KeyError):
+        return None
+
+
+def _delete(name: str | None) -> tuple[str, Any]:
+    try:
+        jobs.delete(name or "")
+    except LabError as error:
+        return render_problem(str(error)), gr.update(visible=False)
+    return "", gr.update(visible=False)

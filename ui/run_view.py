@@ -1,0 +1,137 @@
+"""A run in words and bars: the header of the Train tab, menu entries, the queue, the status line."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from benchmarks.figures.style import clock, percent
+from resnet_core.runs.folder import RunState
+from ui.action_list import action_button
+
+NO_RUNS = (
+    '<div class="lab-empty"><p>Your runs appear here.</p>'
+    "<p>Choose a net and press Start: the first point of its curve comes after a few seconds.</p></div>"
+)
+STATE_WORDS = {
+    "running": "running",
+    "queued": "waiting",
+    "stopped": "stopped",
+    "interrupted": "interrupted",
+    "failed": "failed",
+    "finished": "finished",
+    "damaged": "damaged",
+}
+
+
+def menu_entry(row: dict[str, Any]) -> tuple[str, str]:
+    """What a menu of runs shows for a row, and its value."""
+    if row["state"] == "damaged":
+        return f"{row['name']} · damaged", row["name"]
+    when = row["name"][:15]
+    when = f"{when[6:8]}.{when[4:6]}. {when[9:11]}:{when[11:13]}" if when[:8].isdigit() else ""
+    name = [row["model"], row["data"], f"seed {row['seed']}", when, STATE_WORDS[row["state"]]]
+    return " · ".join(part for part in name if part), row["name"]
+
+
+def render_run(row: dict[str, Any]) -> str:
+    """State, progress, time left, and the figures so far."""
+    if row["state"] == "damaged":
+        return _card(row, "", f"This run's folder can't be read: {row['reason']}.")
+    share = 100 * row["step"] / row["total_steps"] if row["total_steps"] else 0.0
+    bar = (
+        f'<div class="lab-progress" role="progressbar" aria-label="Progress of {escape(row["name"])}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
+        f'<span style="width:{share:.2f}%"></span></div>'
+    )
+    return _card(row, bar, _figures(row))
+
+
+def _card(row: dict[str, Any], bar: str, figures: str) -> str:
+    title = row.get("model", row["name"])
+    about = f"{row['data']} · {row['recipe']} · seed {row['seed']}" if "data" in row else ""
+    place = f", place {row['place']}" if row.get("place") else ""
+    return (
+        f'<div class="lab-card lab-run lab-{escape(row.get("family", ""))}" role="status">'
+        f'<p class="lab-run-name"><span class="lab-dot"></span><b>{escape(title)}</b> '
+        f'<span class="lab-run-about">{escape(about)}</span>'
+        f'<span class="lab-state lab-state-{row["state"]}">{STATE_WORDS[row["state"]]}{place}</span></p>'
+        f'{bar}<p class="lab-run-figures">{escape(figures)}</p></div>'
+    )
+
+
+def _figures(row: dict[str, Any]) -> str:
+    """The second line: what matters most in the state the run is in."""
+    state = row["state"]
+    if state == RunState.FAILED.value:
+        return f"It failed: {row['reason'] or 'it left no reason.'}"
+    if state == RunState.QUEUED.value:
+        return "It starts when the runs before it have ended."
+    words = [f"epoch {row['epoch']:.1f} of {row['epochs']:g}"]
+    if row["eta_seconds"] is not None:
+        words.append(f"{clock(row['eta_seconds'])} left")
+    if row["step"] == 0:
+        if state == RunState.RUNNING.value:
+            return "Starting: reading the data and building the net."
+        return "It has not trained yet; resume it to begin."
+    words.append(f"{row['images_per_second']:,.0f} images/s")
+    words.append(f"train error {percent(row['train_error_percent'])}")
+    if row["best_validation_error_percent"] is not None:
+        words.append(f"best validation error {percent(row['best_validation_error_percent'])}")
+    if row["test_error_percent"] is not None:
+        words.append(f"test error {percent(row['test_error_percent'])}")
+    if state == RunState.INTERRUPTED.value:
+        words.append("its process is gone; nothing that was written is lost, resume goes on")
+    return " · ".join(words)
+
+
+def render_queue(rows: list[dict[str, Any]]) -> str:
+    """The waiting runs in order, with what can be done to each; nothing where none waits."""
+    queue = sorted((row for row in rows if row.get("place")), key=lambda row: row["place"])
+    if not queue:
+        return ""
+    items = "".join(_queue_item(row, len(queue)) for row in queue)
+    return f'<div class="lab-queue"><p>Waiting</p><ol>{items}</ol></div>'
+
+
+def _queue_item(row: dict[str, Any], length: int) -> str:
+    name = row["name"]
+    up = action_button("↑", "up", name, f"Move {name} up") if row["place"] > 1 else ""
+    down = action_button("↓", "down", name, f"Move {name} down") if row["place"] < length else ""
+    withdraw = action_button("Withdraw", "withdraw", name)
+    return (
+        f"<li><span>{escape(row['model'])} · {escape(row['data'])} · seed {row['seed']}</span>"
+        f"<span>{up}{down}{withdraw}</span></li>"
+    )
+
+
+def render_status(engine: str, rows: list[dict[str, Any]]) -> str:
+    """One slim line: the engine, what runs, how far, how many wait."""
+    running = [row for row in rows if row["state"] == RunState.RUNNING.value]
+    waiting = sum(1 for row in rows if row.get("place"))
+    parts = [f"<span>Engine</span> {escape(engine)}"]
+    for row in running[:2]:
+        share = f"{100 * row['step'] / row['total_steps']:.0f} %" if row["total_steps"] else ""
+        left = f"{clock(row['eta_seconds'])} left" if row["eta_seconds"] is not None else "starting"
+        stop = action_button("Stop", "stop", row["name"], f"Stop {row['name']}")
+        parts.append(f"<span>Training</span> {escape(row['model'])} {share}, {left} {stop}")
+    if len(running) > 2:
+        parts.append(f"and {len(running) - 2} more")
+    if waiting:
+        parts.append(f"<span>Waiting</span> {waiting}")
+    return f'<p class="lab-status">{" · ".join(parts)}</p>'
+
+
+def action_commands(row: dict[str, Any]) -> str:
+    """What the buttons do, as command lines."""
+    if row["state"] == "damaged":
+        return ""
+    name = row["name"]
+    acts = {
+        "running": ["stop"],
+        "queued": ["move", "withdraw"],
+        "finished": ["extend", "export"],
+    }.get(row["state"], ["resume", "extend"])
+    extras = {"extend": " --epochs 1", "move": " --to 1"}
+    lines = [f"python -m resnet_core runs {act} {name}{extras.get(act, '')}" for act in acts]
+    return "\n".join([row["command"], *lines])

@@ -1,0 +1,164 @@
+"""The Train tab: choose, start, watch, stop, resume, and use what came out."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from benchmarks.figures.style import clock
+from resnet_core.errors import LabError
+from resnet_core.training.recipes import RECIPES
+from ui import jobs
+from ui.answers import render_problem
+from ui.train_form import (
+    EPOCHS,
+    NAMES,
+    RECIPE_FIELDS,
+    TrainForm,
+    build_form,
+    config_of,
+    recipe_values,
+    valid_depths,
+    values_of,
+)
+from ui.watch import WatchPanel, build_watch, look
+
+LOOK_EVERY_SECONDS = 1.0
+PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def build_train_tab() -> tuple[WatchPanel, gr.Timer]:
+    """Lay the tab out, then wire it. The timer looks at the run while the tab is open."""
+    gr.Markdown(
+        "Train a net for a few minutes and watch its error fall; compare depths, families and recipes.",
+        elem_classes="lab-lead",
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320, elem_id="settings"):
+            form = build_form()
+            command = gr.HTML(elem_id="train-command")
+            with gr.Row():
+                measure = gr.Button("Estimate the time", elem_id="estimate", min_width=140)
+                start = gr.Button("Start", variant="primary", elem_id="start", min_width=140)
+            said = gr.HTML(elem_id="estimate-answer")
+        with gr.Column(scale=7, min_width=320, elem_id="watch"):
+            panel = build_watch(None)
+    timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
+    kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
+    timer.tick(look, [panel.picked, panel.seen], panel.outputs, **PRIVATE)
+    _wire_form(form, command, kept)
+    measure.click(_estimate, form.inputs, said, **PRIVATE)
+    start.click(_start, form.inputs, [said, panel.picked], **PRIVATE).then(
+        lambda picked: look(picked, ()), panel.picked, panel.outputs, **PRIVATE
+    )
+    panel.again.click(_copy_settings, panel.picked, [*form.inputs], **PRIVATE)
+    return panel, timer
+
+
+def _wire_form(form: TrainForm, command: gr.HTML, kept: gr.BrowserState) -> None:
+    """Fields follow what they depend on; the command line and the browser's memory follow all."""
+    form["family"].input(_offer_depths, [form["family"], form["depth"]], form["depth"], **PRIVATE)
+    chosen = [form["amount"], form["unit"], *(form[field.name] for field in RECIPE_FIELDS)]
+    form["recipe"].input(_fill_in_recipe, form["recipe"], chosen, **PRIVATE)
+    gr.on(
+        [part.change for part in form.inputs],
+        _remember, form.inputs, [command, kept], trigger_mode="always_last", **PRIVATE,
+    )  # fmt: skip
+    restore = gr.context.Context.root_block.load
+    restore(_restore, kept, form.inputs, **PRIVATE).then(
+        _remember, form.inputs, [command, kept], **PRIVATE
+    )
+
+
+def _values(shown: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(NAMES, shown, strict=True))
+
+
+def _offer_depths(family: str, depth: int) -> Any:
+    depths = valid_depths(family)
+    nearest = min(depths, key=lambda offered: abs(offered - int(depth or 20)))
+    return gr.update(choices=depths, value=nearest)
+
+
+def _fill_in_recipe(name: str) -> list[Any]:
+    recipe = RECIPES[name]
+    values = recipe_values(recipe)
+    return [round(recipe.epochs, 2), EPOCHS, *(values[field.name] for field in RECIPE_FIELDS)]
+
+
+def _remember(*shown: Any) -> tuple[str, dict[str, Any]]:
+    values = _values(shown)
+    try:
+        config, minutes = config_of(values)
+        text = render_command(jobs.train_command(config, minutes))
+    except LabError as error:
+        text = render_problem(str(error))
+    return text, values
+
+
+def render_command(command: str) -> str:
+    """A command line to read and copy."""
+    return (
+        '<div class="lab-command"><span>The same on the command line</span>'
+        f"<code>{escape(command)}</code></div>"
+    )
+
+
+def _restore(kept: dict[str, Any] | None) -> list[Any]:
+    """The settings this browser had when it was last here, if they still mean something."""
+    if not kept or set(kept) != set(NAMES):
+        return [gr.skip()] * len(NAMES)
+    try:
+        config_of(kept)
+    except (LabError, KeyError, ValueError, TypeError):
+        return [gr.skip()] * len(NAMES)
+    return _shown(kept)
+
+
+def _copy_settings(name: str | None) -> list[Any]:
+    try:
+        return _shown(values_of(jobs.run_named(name or "").config()))
+    except LabError as error:
+        gr.Warning(str(error))
+        return [gr.skip()] * len(NAMES)
+
+
+def _shown(values: dict[str, Any]) -> list[Any]:
+    updates: dict[str, Any] = dict(values)
+    updates["depth"] = gr.update(choices=valid_depths(values["family"]), value=values["depth"])
+    return [updates[name] for name in NAMES]
+
+
+def _estimate(*shown: Any) -> Any:
+    """Measure, saying so meanwhile."""
+    yield '<p class="lab-note lab-busy" role="status">Measuring for a few seconds …</p>'
+    try:
+        config, minutes = config_of(_values(shown))
+        yield _render_estimate(jobs.estimate(config), minutes)
+    except LabError as error:
+        yield render_problem(str(error))
+
+
+def _render_estimate(found: dict[str, Any], minutes: float | None) -> str:
+    if minutes is None:
+        length = f"{found['epochs']:g} epochs take about <b>{clock(found['total_seconds'])}</b>"
+    else:
+        length = f"{minutes:g} minutes are about <b>{60 * minutes / found['epoch_seconds']:.1f} epochs</b>"
+    compiled = "; compiling will make it faster" if found["compiled"] else ""
+    return (
+        f'<p class="lab-note" role="status">{length}: {found["images_per_second"]:,.0f} images/s, '
+        f"{clock(found['epoch_seconds'])} an epoch, {found['memory_mb']:,.0f} MB of memory, "
+        f"{found['device']} in {found['precision']}{compiled}.</p>"
+    )
+
+
+def _start(*shown: Any) -> Any:
+    """Queue the run and look at it; what is wrong is said beneath the button."""
+    yield '<p class="lab-note lab-busy" role="status">Starting …</p>', gr.skip()
+    try:
+        config, minutes = config_of(_values(shown))
+        yield "", jobs.start(config, minutes)
+    except LabError as error:
+        yield render_problem(str(error)), gr.skip()
