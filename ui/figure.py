@@ -30,6 +30,9 @@ class LiveFigure(gr.HTML):  # type: ignore[misc]
     `Plotly.react` in the browser, in the colours of the page's theme. Plotly comes from this
     server, once, when the first figure is seen.
 
+    In a `gr.Row` each stands in a `gr.Column(min_width=340)`, so that a phone shows one below the
+    other: Gradio gives raw HTML no least width.
+
     A click on a point triggers `click`; its `gr.EventData` has `customdata`, `x`, `y` and `name`,
     the name of the line.
     """

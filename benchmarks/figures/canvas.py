@@ -22,7 +22,7 @@ def new_figure(title: str, x_title: str, y_title: str) -> Figure:
         layout={
             "template": TEMPLATES["light"],
             "title": {"text": title},
-            "xaxis": {"title": {"text": x_title}},
+            "xaxis": {"title": {"text": x_title}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": y_title}},
             "uirevision": "keep",
             "showlegend": False,
@@ -79,8 +79,8 @@ def add_line(
     mode = "lines+markers" if marks or len(x) == 1 else "lines"
     figure.add_trace(
         Scatter(
-            x=list(x),
-            y=list(y),
+            x=[significant(value) for value in x],
+            y=[None if value is None else significant(value) for value in y],
             name=name,
             mode=mode,
             line={"color": colour.light, "dash": dash, "width": width},
@@ -90,6 +90,11 @@ def add_line(
             connectgaps=False,
         )
     )
+
+
+def significant(value: float, digits: int = 6) -> float:
+    """The value as precise as a screen can show: a live figure is sent every second."""
+    return float(f"{value:.{digits}g}")
 
 
 def remember_dark(figure: Figure, colour: Colour) -> None:
