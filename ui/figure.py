@@ -18,7 +18,15 @@ HTML = """<figure class="lab-figure">
 # Neither title nor plot changes its height when a figure arrives: nothing below it jumps.
 CSS = """
 .lab-figure { margin: 0; }
-.lab-figure figcaption { min-height: 1.4em; font-weight: 600; color: var(--body-text-color); }
+.lab-figure figcaption {
+  display: flex;
+  align-items: flex-end;
+  min-height: 2.7em;
+  line-height: 1.35;
+  font-size: 0.95rem;
+  font-weight: 600;
+  color: var(--body-text-color);
+}
 .lab-plot { width: 100%; overflow: hidden; }
 """
 

@@ -112,14 +112,14 @@ def gradient_figure(history: History) -> Figure:
         return empty_figure(title, NO_NORMS) if history.last else empty_figure(title)
     names = list(points[-1].gradient_norms)
     figure = new_figure(_gradient_title(points[-1]), EPOCHS, "gradient norm")
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(type="log")
     labels = []
     for number, name in enumerate(names):
         colour = part_colour(number, len(names))
         # A norm of zero has no place on a logarithmic axis: a gap.
         norms = [_positive(p.gradient_norms.get(name)) for p in points]
         hover = f"{name} %{{y:.3g}}<br>{WHERE}"
-        _add(figure, points, norms, name, colour, "solid", hover)
+        _add(figure, points, norms, name, colour, "solid", hover, width=1.4)
         ends = [norm for norm in norms if norm is not None]
         labels += [Label(name, ends[-1], colour)] if ends else []
     label_line_ends(figure, labels, log=True)
@@ -156,13 +156,13 @@ def _two_lines(
     values = [train(w) for w in windows]
     hover = f"train {quantity} {shown}, {OVER}<br>{WHERE}"
     _add_windows(figure, windows, values, "train", colour, TRAIN_DASH, hover)
-    labels = [Label("- - train", values[-1], colour)]
+    labels = [Label("train", values[-1], colour, is_dashed=True)]
     measured = [(p, v) for p in history.epochs if (v := validation(p)) is not None]
     if measured:
         hover = f"validation {quantity} {shown}<br>{WHERE}"
         points, scores = [p for p, _ in measured], [v for _, v in measured]
         _add(figure, points, scores, "validation", colour, VALIDATION_DASH, hover, marks=True)
-        labels.append(Label("— validation", scores[-1], colour))
+        labels.append(Label("validation", scores[-1], colour))
     label_line_ends(figure, labels)
     return figure
 
@@ -176,7 +176,9 @@ def _newest(
 
 
 def _epochs(point: Point) -> str:
-    return "1 epoch" if point.epoch == 1 else f"{point.epoch:.1f} epochs"
+    if point.epoch == 1:
+        return "1 epoch"
+    return f"{point.epoch:.0f} epochs" if point.epoch.is_integer() else f"{point.epoch:.1f} epochs"
 
 
 def _add_windows(
@@ -201,11 +203,10 @@ def _add(
     dash: str,
     hover: str,
     marks: bool = False,
+    width: float = 2,
 ) -> None:
-    customdata = [_where(p) for p in points]
-    add_line(
-        figure, [p.epoch for p in points], values, name, colour, dash, hover, customdata, marks
-    )
+    x, customdata = [p.epoch for p in points], [_where(p) for p in points]
+    add_line(figure, x, values, name, colour, dash, hover, customdata, marks, width)
 
 
 def _where(point: Point) -> list[int | str]:
