@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison import add_compare
 from resnet_core.console import Commands
 
 
@@ -27,6 +28,8 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     app.add_argument("--rounds", type=int, default=5, help="pairs of measurements (default: 5)")
     app.add_argument("--json", action="store_true", help="print one JSON object")
     app.set_defaults(execute=_app)
+
+    add_compare(commands)
 
 
 def _training(options: argparse.Namespace) -> None:

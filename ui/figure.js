@@ -54,11 +54,11 @@ function downloadPng() {
   return window.Plotly.downloadImage({ data, layout }, { ...PNG, filename });
 }
 
-function configuration(Plotly) {
+function configuration(Plotly, hasData) {
   const png = { name: "png", title: "Save as PNG", icon: Plotly.Icons.camera, click: downloadPng };
   return {
     displaylogo: false,
-    displayModeBar: true,
+    displayModeBar: hasData,
     modeBarButtons: [[png, "zoom2d", "resetScale2d"]],
     showTips: false,
   };
@@ -77,7 +77,7 @@ async function draw() {
     delete layout.title;
     Object.assign(layout, { width, height: plot.clientHeight });
     if (isTouch) layout.dragmode = false;
-    await Plotly.react(plot, data, layout, configuration(Plotly));
+    await Plotly.react(plot, data, layout, configuration(Plotly, data.length > 0));
     if (isFirst) plot.on("plotly_click", reportClick);
     describe();
     shown = wanted;

@@ -18,7 +18,15 @@ HTML = """<figure class="lab-figure">
 # Neither title nor plot changes its height when a figure arrives: nothing below it jumps.
 CSS = """
 .lab-figure { margin: 0; }
-.lab-figure figcaption { min-height: 1.4em; font-weight: 600; color: var(--body-text-color); }
+.lab-figure figcaption {
+  display: flex;
+  align-items: flex-end;
+  min-height: 2.7em;
+  line-height: 1.35;
+  font-size: 0.95rem;
+  font-weight: 600;
+  color: var(--body-text-color);
+}
 .lab-plot { width: 100%; overflow: hidden; }
 """
 
@@ -29,6 +37,9 @@ class LiveFigure(gr.HTML):  # type: ignore[misc]
     `gr.Plot` draws a figure anew whenever it changes, which loses the zoom. This one hands it to
     `Plotly.react` in the browser, in the colours of the page's theme. Plotly comes from this
     server, once, when the first figure is seen.
+
+    In a `gr.Row` each stands in a `gr.Column(min_width=340)`, so that a phone shows one below the
+    other: Gradio gives raw HTML no least width.
 
     A click on a point triggers `click`; its `gr.EventData` has `customdata`, `x`, `y` and `name`,
     the name of the line.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from plotly.graph_objects import Figure, Scatter
@@ -22,7 +23,7 @@ def new_figure(title: str, x_title: str, y_title: str) -> Figure:
         layout={
             "template": TEMPLATES["light"],
             "title": {"text": title},
-            "xaxis": {"title": {"text": x_title}},
+            "xaxis": {"title": {"text": x_title}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": y_title}},
             "uirevision": "keep",
             "showlegend": False,
@@ -54,11 +55,12 @@ def break_lines(text: str, width: int = 38) -> str:
 
 @dataclass(frozen=True)
 class Label:
-    """A word to stand at the right edge, at the height of a line's end."""
+    """A word to stand at the right edge, at the height of a line's end, after a bit of the line."""
 
     text: str
     y: float
     colour: Colour
+    is_dashed: bool = False
 
 
 def add_line(
@@ -79,8 +81,8 @@ def add_line(
     mode = "lines+markers" if marks or len(x) == 1 else "lines"
     figure.add_trace(
         Scatter(
-            x=list(x),
-            y=list(y),
+            x=[significant(value) for value in x],
+            y=[None if value is None else significant(value) for value in y],
             name=name,
             mode=mode,
             line={"color": colour.light, "dash": dash, "width": width},
@@ -90,6 +92,11 @@ def add_line(
             connectgaps=False,
         )
     )
+
+
+def significant(value: float, digits: int = 6) -> float:
+    """The value as precise as a screen can show: a live figure is sent every second."""
+    return float(f"{value:.{digits}g}")
 
 
 def remember_dark(figure: Figure, colour: Colour) -> None:
@@ -107,17 +114,18 @@ def label_line_ends(figure: Figure, labels: Sequence[Label], log: bool = False) 
     for label, height in zip(labels, spread(heights, LABEL_GAP_SHARE), strict=True):
         remember_dark(figure, label.colour)
         figure.add_annotation(
-            text=label.text,
+            # The words in the ink of the page: a line's colour is too pale to read.
+            text=f'<span style="color:{label.colour.light}"><b>{"- -" if label.is_dashed else "—"}</b></span> {label.text}',
             xref="paper",
             x=1,
             xanchor="left",
             xshift=5,
             y=low + height * (high - low),
             yanchor="middle",
-            font={"color": label.colour.light, "size": 12},
+            align="left",
         )
-    longest = max(len(label.text) for label in labels)
-    figure.update_layout(margin_r=round(14 + LETTER_PX * longest))
+    longest = max(len(unescape(label.text)) for label in labels)
+    figure.update_layout(margin_r=round(32 + LETTER_PX * longest))
 
 
 def _value_range(figure: Figure, log: bool) -> tuple[float, float]:

@@ -19,11 +19,12 @@ from benchmarks.figures.style import (
     part_colour,
     percent,
 )
+from benchmarks.figures.windows import Window, points_by_step, train_windows
 from resnet_core.runs.history import History, Point
 
 EPOCHS = "epochs of training"
 WHERE = "epoch %{x:.2f}, step %{customdata[0]:,}<br>%{customdata[1]:,} images, %{customdata[2]} of training"
-SO_FAR = "mean of this epoch so far"
+OVER = "mean over the last %{customdata[3]:,} steps"
 NO_NORMS = "This run recorded no gradient norms."
 
 
@@ -48,7 +49,7 @@ def error_figure(history: History, colour: Colour) -> Figure:
     """Error in percent: training dashed, validation solid."""
     figure = _two_lines(
         history, colour, "error", "%{y:.2f} %",
-        lambda p: p.train_error_percent, lambda p: p.validation_error_percent,
+        lambda w: w.train_error_percent, lambda p: p.validation_error_percent,
     )  # fmt: skip
     figure.update_yaxes(ticksuffix=" %")
     figure.layout.title.text = _error_title(history)
@@ -68,7 +69,7 @@ def _error_title(history: History) -> str:
 def loss_figure(history: History, colour: Colour) -> Figure:
     """Cross-entropy in nats: training dashed, validation solid."""
     figure = _two_lines(
-        history, colour, "loss", "%{y:.4f}", lambda p: p.train_loss, lambda p: p.validation_loss
+        history, colour, "loss", "%{y:.4f}", lambda w: w.train_loss, lambda p: p.validation_loss
     )
     newest, split = _newest(history, lambda p: p.validation_loss)
     if newest:
@@ -79,7 +80,7 @@ def loss_figure(history: History, colour: Colour) -> Figure:
 
 def learning_rate_figure(history: History, colour: Colour) -> Figure:
     """The rate of the main optimiser."""
-    points = _by_step(history)
+    points = points_by_step(history)
     if not points:
         return empty_figure("Learning rate")
     title = f"Learning rate: {points[-1].lr:.3g} after {_epochs(points[-1])}"
@@ -91,34 +92,34 @@ def learning_rate_figure(history: History, colour: Colour) -> Figure:
 
 
 def speed_figure(history: History, colour: Colour) -> Figure:
-    """Images a second, each point the mean since its epoch began."""
-    points = history.steps or history.epochs
-    if not points:
+    """Images a second, evaluation and checkpoints left out."""
+    windows = train_windows(history)
+    if not windows:
         return empty_figure("Speed")
-    rates = [p.images_per_second for p in points]
+    rates = [w.images_per_second for w in windows]
     figure = new_figure(f"Speed: {median(rates):,.0f} images/s at the median", EPOCHS, "images/s")
     figure.update_yaxes(rangemode="tozero", tickformat=",")
-    hover = f"%{{y:,.0f}} images/s, {SO_FAR}<br>{WHERE}"
-    _add(figure, points, rates, "images/s", colour, "solid", hover)
+    hover = f"%{{y:,.0f}} images/s, {OVER}<br>{WHERE}"
+    _add_windows(figure, windows, rates, "images/s", colour, "solid", hover)
     return figure
 
 
 def gradient_figure(history: History) -> Figure:
     """The gradient's L2 norm by part of the net, on a logarithmic axis."""
     title = "Gradient norm by part of the net"
-    points = [p for p in _by_step(history) if p.gradient_norms]
+    points = [p for p in points_by_step(history) if p.gradient_norms]
     if not points:
         return empty_figure(title, NO_NORMS) if history.last else empty_figure(title)
     names = list(points[-1].gradient_norms)
     figure = new_figure(_gradient_title(points[-1]), EPOCHS, "gradient norm")
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(type="log")
     labels = []
     for number, name in enumerate(names):
         colour = part_colour(number, len(names))
         # A norm of zero has no place on a logarithmic axis: a gap.
         norms = [_positive(p.gradient_norms.get(name)) for p in points]
         hover = f"{name} %{{y:.3g}}<br>{WHERE}"
-        _add(figure, points, norms, name, colour, "solid", hover)
+        _add(figure, points, norms, name, colour, "solid", hover, width=1.4)
         ends = [norm for norm in norms if norm is not None]
         labels += [Label(name, ends[-1], colour)] if ends else []
     label_line_ends(figure, labels, log=True)
@@ -144,48 +145,26 @@ def _two_lines(
     colour: Colour,
     quantity: str,
     shown: str,
-    train: Callable[[Point], float],
+    train: Callable[[Window], float],
     validation: Callable[[Point], float | None],
 ) -> Figure:
-    train_points = train_line(history)
-    if not train_points:
+    windows = train_windows(history)
+    if not windows:
         return empty_figure(quantity.capitalize())
     figure = new_figure("", EPOCHS, quantity)
     figure.update_yaxes(rangemode="tozero")
-    values = [train(p) for p in train_points]
-    hover = f"train {quantity} {shown}, {SO_FAR}<br>{WHERE}"
-    _add(figure, train_points, values, "train", colour, TRAIN_DASH, hover)
-    labels = [Label("┄ train", values[-1], colour)]
+    values = [train(w) for w in windows]
+    hover = f"train {quantity} {shown}, {OVER}<br>{WHERE}"
+    _add_windows(figure, windows, values, "train", colour, TRAIN_DASH, hover)
+    labels = [Label("train", values[-1], colour, is_dashed=True)]
     measured = [(p, v) for p in history.epochs if (v := validation(p)) is not None]
     if measured:
         hover = f"validation {quantity} {shown}<br>{WHERE}"
         points, scores = [p for p, _ in measured], [v for _, v in measured]
         _add(figure, points, scores, "validation", colour, VALIDATION_DASH, hover, marks=True)
-        labels.append(Label("━ validation", scores[-1], colour))
+        labels.append(Label("validation", scores[-1], colour))
     label_line_ends(figure, labels)
     return figure
-
-
-def train_line(history: History) -> list[Point]:
-    """Steps of the first epoch, the ends of all epochs, and steps of the epoch under way.
-
-    A step's figure is the mean over its epoch so far: drawn for all epochs it would be a saw.
-    """
-    if not history.epochs:
-        return list(history.steps)
-    first, last = history.epochs[0].step, history.epochs[-1].step
-    early = [p for p in history.steps if p.step < first]
-    late = [p for p in history.steps if p.step > last]
-    return [*early, *history.epochs, *late]
-
-
-def _by_step(history: History) -> list[Point]:
-    """All points in order; where an epoch's end and a step fall together, the epoch's."""
-    return list(
-        {
-            p.step: p for p in sorted([*history.steps, *history.epochs], key=lambda p: p.step)
-        }.values()
-    )
 
 
 def _newest(
@@ -197,7 +176,22 @@ def _newest(
 
 
 def _epochs(point: Point) -> str:
-    return "1 epoch" if point.epoch == 1 else f"{point.epoch:.1f} epochs"
+    if point.epoch == 1:
+        return "1 epoch"
+    return f"{point.epoch:.0f} epochs" if point.epoch.is_integer() else f"{point.epoch:.1f} epochs"
+
+
+def _add_windows(
+    figure: Figure,
+    windows: Sequence[Window],
+    values: Sequence[float],
+    name: str,
+    colour: Colour,
+    dash: str,
+    hover: str,
+) -> None:
+    customdata = [[*_where(w.end), w.steps] for w in windows]
+    add_line(figure, [w.end.epoch for w in windows], values, name, colour, dash, hover, customdata)
 
 
 def _add(
@@ -209,7 +203,11 @@ def _add(
     dash: str,
     hover: str,
     marks: bool = False,
+    width: float = 2,
 ) -> None:
-    x = [round(p.epoch, 4) for p in points]
-    customdata = [[p.step, p.images, clock(p.train_seconds)] for p in points]
-    add_line(figure, x, values, name, colour, dash, hover, customdata, marks)
+    x, customdata = [p.epoch for p in points], [_where(p) for p in points]
+    add_line(figure, x, values, name, colour, dash, hover, customdata, marks, width)
+
+
+def _where(point: Point) -> list[int | str]:
+    return [point.step, point.images, clock(point.train_seconds)]

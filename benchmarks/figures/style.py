@@ -45,7 +45,7 @@ def family_colour(family: str, depth: int) -> Colour:
 def part_colour(number: int, parts: int) -> Colour:
     """The colour of one part of a net, from the input (grey) to the output (full blue)."""
     share = number / max(1, parts - 1)
-    return Colour(mix("#94a3b8", "#0b3d91", share), mix("#64748b", "#8ec5ff", share))
+    return Colour(mix("#94a3b8", "#0b3d91", share), mix("#7c8ba1", "#8ec5ff", share))
 
 
 def mix(colour: str, other: str, share: float) -> str:
@@ -77,7 +77,7 @@ def make_template(text: str, quiet: str, line: str, grid: str, surface: str) -> 
             "title": {"font": {"size": 15, "color": text}, "x": 0, "xref": "paper"},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 12, "r": 12, "t": 34, "b": 12},
+            "margin": {"l": 12, "r": 12, "t": 30, "b": 12},
             "xaxis": axis,
             "yaxis": axis,
             "hovermode": "closest",
