@@ -33,6 +33,7 @@ RUN_OPTIONS = (
     "compile",
     "threads",
     "checkpoint_seconds",
+    "tensorboard",
 )
 
 
@@ -145,6 +146,7 @@ def _estimate(options: argparse.Namespace) -> None:
 
 def _add_resume(parser: argparse.ArgumentParser) -> None:
     runs_commands.add_run(parser)
+    add_options(parser, TrainConfig, only=["tensorboard"], unset=True)
     parser.add_argument("--json", action="store_true", help="print events as lines of JSON")
     # The queue took back earlier stops itself; one that came since then holds.
     parser.add_argument("--from-queue", action="store_true", help=argparse.SUPPRESS)
@@ -156,15 +158,15 @@ def _resume(options: argparse.Namespace) -> None:
         step_back()
     elif folder.state() is not RunState.RUNNING:
         folder.stop_file.unlink(missing_ok=True)
-    _follow(folder, options.json)
+    _follow(folder, options.json, options.tensorboard)
 
 
-def _follow(folder: RunFolder, as_json: bool) -> None:
+def _follow(folder: RunFolder, as_json: bool, tensorboard: bool | None = None) -> None:
     from resnet_core.training.run import execute
 
     if not as_json:
         print(f"Run folder: {folder.path}", flush=True)
-    show_events(execute(folder), as_json)
+    show_events(execute(folder, tensorboard), as_json)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

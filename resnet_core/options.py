@@ -48,13 +48,18 @@ def add_options(
             continue
         default = None if unset or field.default is MISSING else field.default
         shown = "" if default is None else f" (default: {default})"
+        kind: dict[str, Any] = {
+            "type": _parser_of(types[field.name]),
+            "metavar": field.name.upper(),
+        }
+        if types[field.name] is bool:  # --name and --no-name
+            kind, shown = {"action": argparse.BooleanOptionalAction}, ""
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
             dest=field.name,
-            type=_parser_of(types[field.name]),
             default=default,
-            metavar=field.name.upper(),
             help=(field_docs(cls).get(field.name, "") + shown).replace("%", "%%"),
+            **kind,
         )
 
 
@@ -65,21 +70,11 @@ def given(namespace: argparse.Namespace, cls: type) -> dict[str, Any]:
 
 
 def _parser_of(kind: Any) -> Any:
-    if kind is bool:
-        return _parse_switch
     if kind == tuple[float, ...]:
         return _parse_numbers
     # Optional[X] and X | None take what X takes.
     choices = [k for k in getattr(kind, "__args__", (kind,)) if k is not type(None)]
     return choices[0]
-
-
-def _parse_switch(text: str) -> bool:
-    if text.lower() in ("yes", "true", "on", "1"):
-        return True
-    if text.lower() in ("no", "false", "off", "0"):
-        return False
-    raise argparse.ArgumentTypeError(f"expected yes or no, found '{text}'")
 
 
 def _parse_numbers(text: str) -> tuple[float, ...]:
@@ -91,10 +86,11 @@ def _parse_numbers(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def as_word(value: Any) -> str:
-    """A field's value as the command line takes it."""
-    if isinstance(value, tuple):
-        return ",".join(f"{number:g}" for number in value)
+def as_words(name: str, value: Any) -> list[str]:
+    """A field and its value as the command line takes them: `given`, the other way round."""
+    option = name.replace("_", "-")
     if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
+        return [f"--{option}" if value else f"--no-{option}"]
+    if isinstance(value, tuple):
+        return [f"--{option}", ",".join(f"{number:g}" for number in value)]
+    return [f"--{option}", str(value)]

@@ -87,6 +87,10 @@ class RunFolder:
         return self.path / "model.onnx"
 
     @property
+    def tensorboard_folder(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / ".lock"
 

@@ -42,6 +42,8 @@ class TrainConfig:
 
     checkpoint_seconds: float = 30.0
     """Seconds of training between checkpoints within an epoch; each epoch's end has its own."""
+    tensorboard: bool = False
+    """Write the run's figures for TensorBoard too, into its folder `tensorboard`."""
 
     def __post_init__(self) -> None:
         problems = []

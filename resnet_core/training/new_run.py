@@ -9,7 +9,7 @@ from pathlib import Path
 from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.locks import hold
-from resnet_core.options import as_word
+from resnet_core.options import as_words
 from resnet_core.runs.folder import RunFolder, RunState, new_run_folder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.recipes import RECIPES
@@ -99,7 +99,7 @@ def _changed_options(config: TrainConfig) -> list[str]:
         words += ["--shortcut", config.model.shortcut]
     for name, value in config.recipe.changes_from(RECIPES[config.recipe.name]).items():
         if name != "epochs":
-            words += [f"--{name.replace('_', '-')}", as_word(value)]
+            words += as_words(name, value)
     for name in ("device", "precision", "compile"):
         if getattr(config, name) != "auto":
             words += [f"--{name}", getattr(config, name)]

@@ -8,6 +8,7 @@ import subprocess
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from resnet_core.files import write_json, write_text
 from resnet_core.models.cost import count_cost
 from resnet_core.runs.folder import RunFolder, RunState, claim
 from resnet_core.runs.recorder import record
+from resnet_core.runs.tensorboard import choose_mirror
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.loop import train
@@ -28,8 +30,11 @@ from resnet_core.training.new_run import read_config, times_tested
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def execute(folder: RunFolder) -> Iterator[Event]:
+def execute(folder: RunFolder, tensorboard: bool | None = None) -> Iterator[Event]:
     """Train in the folder from where it stands, recording every event, to the end or to a stop.
+
+    Args:
+        tensorboard: from here on with TensorBoard's files, or without; None as before.
 
     Raises:
         RunError: the run is finished, or another process works on it.
@@ -39,12 +44,16 @@ def execute(folder: RunFolder) -> Iterator[Event]:
     if folder.state() is RunState.FINISHED:
         raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
     claim(folder, describe_environment() | {"commit": current_commit()})
+    if tensorboard is not None:
+        config = replace(config, tensorboard=tensorboard)
+        write_json(folder.config_file, folder.config() | {"tensorboard": tensorboard})
     last_epoch: EpochFinished | None = None
     try:
         # Options are checked before the data is read or fetched.
         choose_hardware(config.device, config.precision, config.compile, 0)
+        mirror = choose_mirror(folder, config.tensorboard)
         dataset = load_dataset(config.data, Path(config.data_folder))
-        for event in record(train(config, dataset, folder), folder):
+        for event in mirror(record(train(config, dataset, folder), folder)):
             if isinstance(event, EpochFinished):
                 last_epoch = event
             if isinstance(event, Finished):
