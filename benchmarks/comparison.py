@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_core.console import Commands
-from resnet_core.errors import RunError
 from resnet_core.files import write_text
-from resnet_core.runs.folder import RunFolder
+from resnet_core.runs.folder import find_run
+from resnet_core.training.config import default_runs_folder
 
 
 def add_compare(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -39,27 +39,13 @@ def _compare(options: argparse.Namespace) -> None:
     from benchmarks.figures.downloads import comparison_csv, comparison_html
     from benchmarks.figures.final_table import final_table
 
-    folders = [find_run(name, options.runs) for name in options.run]
+    folders = [find_run(name, options.runs or default_runs_folder()) for name in options.run]
     rows = final_table(folders)
     if options.csv:
         write_text(options.csv, comparison_csv(folders))
     if options.html:
         write_text(options.html, comparison_html(folders, options.x, options.group))
     print(json.dumps(rows, indent=2) if options.json else _table(rows))
-
-
-def find_run(name: str, runs: Path | None = None) -> RunFolder:
-    """The run at a path, or of that name in the folder of runs.
-
-    Raises:
-        RunError: neither holds a run.
-    """
-    from resnet_core.training.config import default_runs_folder
-
-    for path in (Path(name), (runs or default_runs_folder()) / name):
-        if (path / "config.json").is_file():
-            return RunFolder(path.resolve())
-    raise RunError(f"There is no run at {name}: give a run's folder or its name.")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

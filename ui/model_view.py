@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.style import clock, percent
+from benchmarks.figures.style import clock
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.runs.history import History, read_history, read_history_csv
@@ -27,6 +27,7 @@ class ModelEntry:
     recipe: str
     epochs: float
     seed: int
+    batch_size: int
     test_error_percent: float | None
     train_error_percent: float | None
     train_seconds: float
@@ -43,7 +44,7 @@ class ModelEntry:
         if self.run is not None:
             return read_history(self.run)
         assert self.history_file is not None
-        return read_history_csv(self.history_file)
+        return read_history_csv(self.history_file, self.batch_size)
 
 
 def list_models() -> list[ModelEntry]:
@@ -57,6 +58,7 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
     return ModelEntry(
         name=entry.name, title=card["name"], config=card["config"], data=card["data"],
         recipe=card["recipe"]["name"], epochs=card["epochs"], seed=card["seed"],
+        batch_size=card["recipe"]["batch_size"],
         test_error_percent=card["test_error_percent"],
         train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
         params=card["params"], multiply_adds=card["multiply_adds"], command=card["command"],
@@ -70,7 +72,7 @@ def _trained(run: RunFolder) -> ModelEntry:
     return ModelEntry(
         name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],
         data=config["data"], recipe=config["recipe"]["name"], epochs=config["recipe"]["epochs"],
-        seed=config["seed"], test_error_percent=summary["test_error_percent"],
+        seed=config["seed"], batch_size=config["recipe"]["batch_size"], test_error_percent=summary["test_error_percent"],
         train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
         params=summary["params"], multiply_adds=summary["multiply_adds"],
         command=config["command"], weights_file=run.result_model_file(), onnx_file=run.onnx_file,
@@ -88,7 +90,7 @@ def render_models(models: list[ModelEntry], picked: str) -> str:
 
 
 def _row(model: ModelEntry, is_picked: bool) -> str:
-    origin = "ships with the app" if model.run is None else f"your run {model.name}"
+    origin = _origin(model)
     name = action_button(model.title, "show", model.name, f"{model.title}, {origin}")
     cells = (
         f'<span class="lab-dot"></span>{name}<br><small>{escape(origin)}</small>',
@@ -121,15 +123,19 @@ def render_card(model: ModelEntry) -> str:
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
         f'<div class="lab-card lab-{escape(model.config["family"])}">'
-        f'<p class="lab-model"><span class="lab-dot"></span>{escape(model.name)}</p>'
+        f'<p class="lab-model"><span class="lab-dot"></span>{escape(_origin(model))}</p>'
         f'<h2 class="lab-verdict">{escape(model.title)}</h2><dl class="lab-facts">{rows}</dl>'
         f'<div class="lab-command"><span>The command that made it</span>'
         f"<code>{escape(model.command)}</code></div></div>"
     )
 
 
+def _origin(model: ModelEntry) -> str:
+    return "ships with the app" if model.run is None else f"your run {model.name}"
+
+
 def _error(value: float | None) -> str:
-    return "not measured" if value is None else percent(value)
+    return "not measured" if value is None else f"{value:.2f} %"
 
 
 def _millions(count: int | None) -> str:

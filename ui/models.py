@@ -45,9 +45,11 @@ def build_models_tab() -> ModelsTab:
             card = gr.HTML(elem_id="model-card")
             figure = LiveFigure(height=240, elem_id="model-figure")
             with gr.Row():
-                use = gr.Button("Use in Classify", variant="primary", elem_id="model-use")
-                onnx = gr.DownloadButton("Download ONNX", elem_id="model-onnx")
-                weights = gr.DownloadButton("Download weights", elem_id="model-weights")
+                use = gr.Button(
+                    "Use in Classify", variant="primary", elem_id="model-use", min_width=130
+                )
+                onnx = gr.DownloadButton("ONNX file", elem_id="model-onnx", min_width=100)
+                weights = gr.DownloadButton("Weights", elem_id="model-weights", min_width=100)
             delete = gr.Button("Delete …", elem_id="model-delete", visible=False)
             with gr.Row(visible=False) as confirm:
                 sure = gr.Button(

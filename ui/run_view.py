@@ -111,10 +111,12 @@ def render_status(engine: str, rows: list[dict[str, Any]]) -> str:
     waiting = sum(1 for row in rows if row.get("place"))
     parts = [f"<span>Engine</span> {escape(engine)}"]
     for row in running[:2]:
-        share = f"{100 * row['step'] / row['total_steps']:.0f} %" if row["total_steps"] else ""
-        left = f"{clock(row['eta_seconds'])} left" if row["eta_seconds"] is not None else "starting"
+        done = "starting"
+        if row["eta_seconds"] is not None:
+            share = 100 * row["step"] / row["total_steps"]
+            done = f"{share:.0f} %, {clock(row['eta_seconds'])} left"
         stop = action_button("Stop", "stop", row["name"], f"Stop {row['name']}")
-        parts.append(f"<span>Training</span> {escape(row['model'])} {share}, {left} {stop}")
+        parts.append(f"<span>Training</span> {escape(row['model'])} {done} {stop}")
     if len(running) > 2:
         parts.append(f"and {len(running) - 2} more")
     if waiting:

@@ -12,6 +12,8 @@ from resnet_core.errors import LabError
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.answers import render_problem
+from ui.compare import build_compare
+from ui.run_actions import build_run_actions
 from ui.train_form import (
     EPOCHS,
     NAMES,
@@ -36,24 +38,24 @@ def build_train_tab() -> tuple[WatchPanel, gr.Timer]:
         elem_classes="lab-lead",
     )
     with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=320, elem_id="settings"):
+        with gr.Column(scale=5, min_width=320, elem_id="settings"):
             form = build_form()
             command = gr.HTML(elem_id="train-command")
             with gr.Row():
-                measure = gr.Button("Estimate the time", elem_id="estimate", min_width=140)
-                start = gr.Button("Start", variant="primary", elem_id="start", min_width=140)
+                measure = gr.Button("Estimate", elem_id="estimate", min_width=120)
+                start = gr.Button("Start", variant="primary", elem_id="start", min_width=120)
             said = gr.HTML(elem_id="estimate-answer")
         with gr.Column(scale=7, min_width=320, elem_id="watch"):
-            panel = build_watch(None)
+            panel = build_watch()
+            again = build_run_actions(panel)
+    build_compare()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
     timer.tick(look, [panel.picked, panel.seen], panel.outputs, **PRIVATE)
     _wire_form(form, command, kept)
     measure.click(_estimate, form.inputs, said, **PRIVATE)
-    start.click(_start, form.inputs, [said, panel.picked], **PRIVATE).then(
-        lambda picked: look(picked, ()), panel.picked, panel.outputs, **PRIVATE
-    )
-    panel.again.click(_copy_settings, panel.picked, [*form.inputs], **PRIVATE)
+    start.click(_start, form.inputs, [said, panel.picked], **PRIVATE).then(**panel.looking())
+    again.click(_copy_settings, panel.picked, form.inputs, **PRIVATE)
     return panel, timer
 
 

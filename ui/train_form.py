@@ -6,9 +6,9 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 import gradio as gr
-from resnet_core.data.catalogue import describe_dataset, list_datasets
 
 from export.engine import has_nvidia_gpu
+from resnet_core.data.catalogue import describe_dataset, list_datasets
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import FAMILIES, SHORTCUTS, ModelConfig
 from resnet_core.options import field_docs
@@ -69,8 +69,8 @@ def build_form() -> TrainForm:
         parts["amount"] = gr.Number(
             1, minimum=0, label="Budget", elem_id="amount", min_width=90, precision=None
         )
-        parts["unit"] = gr.Radio(
-            [EPOCHS, MINUTES], value=EPOCHS, label="in", elem_id="unit", min_width=170
+        parts["unit"] = gr.Dropdown(
+            [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=110
         )
     with gr.Accordion("The recipe in full", open=False, elem_id="recipe-fields"):
         parts |= {field.name: _recipe_component(field) for field in RECIPE_FIELDS}

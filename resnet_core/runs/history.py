@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from resnet_core.errors import RunError
 from resnet_core.runs.folder import RunFolder
 
 MOST_STEP_POINTS = 600  # more than a screen has pixels to tell them apart
@@ -75,6 +77,51 @@ def read_history(folder: RunFolder) -> History:
         while len(_readings) > MOST_READINGS:
             del _readings[next(iter(_readings))]
         return reading.history()
+
+
+def read_history_csv(path: Path, batch_size: int) -> History:
+    """The curves that a shipped model keeps: one point an epoch.
+
+    Args:
+        path: the `history.csv` beside its weights.
+        batch_size: images in one of its training steps.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            epochs = tuple(_row_point(row, batch_size) for row in csv.DictReader(file))
+    except (OSError, KeyError, ValueError) as error:
+        raise RunError(f"{path} can't be read as a training history ({error}).") from None
+    total = epochs[-1].step if epochs else 0
+    return History(
+        epochs=epochs,
+        total_steps=total,
+        steps_per_epoch=round(total / len(epochs)) if epochs else 0,
+        batch_size=batch_size,
+    )
+
+
+def _row_point(row: dict[str, str], batch_size: int) -> Point:
+    rate, seconds = float(row["images_per_second"]), float(row["train_seconds"])
+    images = round(rate * seconds)  # the rate is the mean since the run began
+    return Point(
+        step=round(images / batch_size),
+        epoch=float(row["epoch"]),
+        images=images,
+        train_seconds=seconds,
+        train_loss=float(row["train_loss"]),
+        train_error_percent=float(row["train_error_percent"]),
+        lr=float(row["lr"]),
+        images_per_second=rate,
+        validation_loss=_optional(row["validation_loss"]),
+        validation_error_percent=_optional(row["validation_error_percent"]),
+    )
+
+
+def _optional(text: str) -> float | None:
+    return float(text) if text else None
 
 
 class _Reading:
