@@ -6,12 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from resnet_core.console import Commands
+from resnet_core.data.catalogue import describe_dataset, list_datasets
+from resnet_core.data.commands import add_data_commands, describe_prepared, prepare_with_progress
 from resnet_core.data.dataset import load_dataset
-from resnet_core.errors import RunError
+from resnet_core.data.own_store import PREFIX
+from resnet_core.errors import ConfigError, RunError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
 from resnet_core.models.cost import count_cost
@@ -22,7 +26,7 @@ from resnet_core.training.evaluate import evaluate
 from resnet_core.training.find import find_model
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.recipes import Recipe, find_recipe
-from resnet_core.training.run import create_run, execute
+from resnet_core.training.run import create_run, execute, misfits
 
 # Fields a person changes on a recipe; the rest make it another recipe.
 RECIPE_OPTIONS = (
@@ -51,6 +55,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         parser = commands.add_parser(name, help=text, description=text)
         add(parser)
         parser.set_defaults(execute=execute_command)
+    add_data_commands(commands)
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +71,10 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
-    parser.add_argument("--data", default="cifar10", help="cifar10 or shapes (default: cifar10)")
+    parser.add_argument(
+        "--data", default="cifar10",
+        help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
+    )  # fmt: skip
     parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
     parser.add_argument("--run", type=Path, help="folder of the new run (default: named by time)")
     add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
@@ -81,15 +89,26 @@ def _train(options: argparse.Namespace) -> None:
     if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
         # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
         recipe = recipe.changed(warmup_lr=0.01)
+    data = _find_data(options.data, options.data_folder)
+    class_names, image_size = describe_dataset(data, options.data_folder)
     config = TrainConfig(
-        model=model,
-        data=options.data,
+        model=replace(model, classes=len(class_names), input_size=image_size),
+        data=data,
         recipe=recipe,
         data_folder=str(options.data_folder),
         **{name: getattr(options, name) for name in RUN_OPTIONS},
     )
     folder = create_run(config, options.runs, options.run)
     _follow(folder)
+
+
+def _find_data(said: str, data_folder: Path) -> str:
+    """The name of a data set; a path to own images is prepared first."""
+    if said in list_datasets(data_folder) or said.startswith(PREFIX) or not Path(said).exists():
+        return said
+    prepared = prepare_with_progress(Path(said), data_folder)
+    print(describe_prepared(prepared), flush=True)
+    return prepared.name
 
 
 def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
@@ -204,6 +223,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     found = find_model(options.model, options.runs)
     dataset = load_dataset(options.data or found.data, options.data_folder)
+    if problems := misfits(found.saved.model.config, dataset):
+        raise ConfigError(problems)
     hardware = choose_hardware(options.device, options.precision, "off", 0)
     split = dataset.train if options.split == "train" else dataset.test
     model = found.saved.model.to(hardware.device)

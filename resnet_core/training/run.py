@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resnet_core.data.dataset import load_dataset
-from resnet_core.errors import LabError, RunError
+from resnet_core.data.dataset import Dataset, load_dataset
+from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.events import EpochFinished, Event, Finished
 from resnet_core.files import write_json, write_text
+from resnet_core.models.config import ModelConfig
 from resnet_core.models.cost import count_cost
 from resnet_core.runs.folder import RunFolder, RunState, claim, new_run_folder
 from resnet_core.runs.recorder import record
@@ -30,7 +31,7 @@ def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> Run
     """
     stored = config.to_dict() | {"command": reproducing_command(config)}
     if path is None:
-        return new_run_folder(runs, config.model.name, config.data, stored)
+        return new_run_folder(runs, config.model.name, config.data.replace("/", "-"), stored)
     folder = RunFolder(path)
     if folder.config_file.exists():
         raise RunError(f"{path} already holds a run: resume it, or choose another --run folder.")
@@ -60,6 +61,7 @@ def execute(folder: RunFolder) -> Iterator[Event]:
         # Options are checked before the data is read or fetched.
         choose_hardware(config.device, config.precision, config.compile, 0)
         dataset = load_dataset(config.data, Path(config.data_folder))
+        _check_fit(config, dataset)
         for event in record(train(config, dataset, folder), folder):
             if isinstance(event, EpochFinished):
                 last_epoch = event
@@ -72,6 +74,41 @@ def execute(folder: RunFolder) -> Iterator[Event]:
     except Exception:
         write_text(folder.error_file, traceback.format_exc())
         raise
+
+
+def misfits(model: ModelConfig, dataset: Dataset) -> list[str]:
+    """What keeps a net from being used on a data set, in a sentence."""
+    classes, size = len(dataset.class_names), dataset.train.images.shape[1]
+    if (model.classes, model.input_size) == (classes, size):
+        return []
+    return [
+        f"This {model.name} tells {model.classes} classes apart in {model.input_size} x "
+        f"{model.input_size} pixels, but {dataset.name} has {classes} classes and {size} x {size} "
+        "pixels: use the data it was trained on, or train a net on these."
+    ]
+
+
+def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
+    """See that net, recipe and data belong together, before an epoch is spent on them.
+
+    Raises:
+        ConfigError: everything that does not fit.
+    """
+    recipe, n = config.recipe, len(dataset.train)
+    problems = misfits(config.model, dataset)
+    held_out = min(recipe.validation_images, n // 10)  # as the loop sets them aside
+    if recipe.batch_size > n - held_out:
+        problems.append(
+            f"A step takes {recipe.batch_size} images, but there are {n - held_out} to train on: "
+            f"choose --batch-size {max(1, (n - held_out) // 4)} or less."
+        )
+    if recipe.keep == "best" and not held_out:
+        problems.append(
+            f"Of {n} training images none can be set aside to choose the best epoch by: use "
+            "--keep last, or 10 images and more."
+        )
+    if problems:
+        raise ConfigError(problems)
 
 
 def reproducing_command(config: TrainConfig) -> str:
