@@ -75,13 +75,13 @@ def _card(
     run: RunFolder, saved: SavedModel, summary: dict[str, Any], error: float
 ) -> dict[str, Any]:
     config = run.config()
-    cost = count_cost(saved.model.config)
+    cost, size = count_cost(saved.model.config), saved.model.config.input_size
     environment = {k: v for k, v in run.environment().items() if not k.startswith("process_")}
     return {
         "name": saved.model.config.name,
         "config": saved.model.config.to_dict(),
         "class_names": list(saved.class_names),
-        "input": "uint8 RGB (N, 32, 32, 3)",
+        "input": f"uint8 RGB (N, {size}, {size}, 3)",
         "data": summary["data"],
         "recipe": config["recipe"],
         "seed": config["seed"],

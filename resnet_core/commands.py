@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from resnet_core.console import Commands
+from resnet_core.data.catalogue import describe_dataset, list_datasets
+from resnet_core.data.commands import add_data_commands, describe_prepared, prepare_with_progress
+from resnet_core.data.own_store import PREFIX
 from resnet_core.display import clock, show_events
+from resnet_core.errors import ConfigError
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
 from resnet_core.options import add_options, given
 from resnet_core.runs import commands as runs_commands
@@ -55,6 +60,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         add(parser)
         parser.set_defaults(execute=execute_command)
     runs_commands.add_commands(commands)
+    add_data_commands(commands)
 
 
 def _add_data_folder(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +73,10 @@ def _add_data_folder(parser: argparse.ArgumentParser) -> None:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     """The options that make a TrainConfig, the same for `train` and `estimate`."""
     parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
-    parser.add_argument("--data", default="cifar10", help="cifar10 or shapes (default: cifar10)")
+    parser.add_argument(
+        "--data", default="cifar10",
+        help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
+    )  # fmt: skip
     parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
     add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
     add_options(parser, Recipe, only=RECIPE_OPTIONS, unset=True)
@@ -81,13 +90,25 @@ def _config_of(options: argparse.Namespace) -> TrainConfig:
     if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
         # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
         recipe = recipe.changed(warmup_lr=0.01)
+    data = _find_data(options.data, options.data_folder, options.json)
+    class_names, image_size = describe_dataset(data, options.data_folder)
     return TrainConfig(
-        model=model,
-        data=options.data,
+        model=replace(model, classes=len(class_names), input_size=image_size),
+        data=data,
         recipe=recipe,
         data_folder=str(options.data_folder),
         **{name: getattr(options, name) for name in RUN_OPTIONS},
     )
+
+
+def _find_data(said: str, data_folder: Path, as_json: bool) -> str:
+    """The name of a data set; a path to own images is prepared first."""
+    if said in list_datasets(data_folder) or said.startswith(PREFIX) or not Path(said).exists():
+        return said
+    prepared = prepare_with_progress(Path(said), data_folder)
+    # Where machines read the answer, people read beside it.
+    print(describe_prepared(prepared), flush=True, file=sys.stderr if as_json else sys.stdout)
+    return prepared.name
 
 
 def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
@@ -185,9 +206,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     from resnet_core.training.evaluate import evaluate
     from resnet_core.training.find import find_model
     from resnet_core.training.hardware import choose_hardware
+    from resnet_core.training.run import misfits
 
     found = find_model(options.model, options.runs)
     dataset = load_dataset(options.data or found.data, options.data_folder)
+    if problems := misfits(found.saved.model.config, dataset):
+        raise ConfigError(problems)
     hardware = choose_hardware(options.device, options.precision, "off", 0)
     split = dataset.train if options.split == "train" else dataset.test
     model = found.saved.model.to(hardware.device)

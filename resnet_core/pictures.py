@@ -64,7 +64,7 @@ def read_picture(source: Path | bytes) -> Picture:
             "This file is not a picture I can read: use JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC."
         ) from None
     # Decoders raise whatever they like on damaged data; to a person it is all the same.
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, RuntimeError) as error:
+    except Exception as error:
         raise PictureError(
             f"This picture is damaged or incomplete ({error}): open and save it again, or try another."
         ) from None

@@ -22,6 +22,7 @@ CLASS_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer",
     "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+SIDE = 32
 TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000
 
 

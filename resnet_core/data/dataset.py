@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from resnet_core.data.catalogue import no_such_dataset
 from resnet_core.data.cifar10 import load_cifar10_arrays
+from resnet_core.data.own_store import PREFIX, load_own_arrays
 from resnet_core.data.shapes import load_shapes_arrays
 from resnet_core.data.source import Arrays
 from resnet_core.errors import ConfigError
@@ -49,20 +51,26 @@ SOURCES: dict[str, Callable[[Path], Arrays]] = {
 
 
 def load_dataset(name: str, data_folder: Path) -> Dataset:
-    """Load a data set by name, fetching CIFAR-10 into `data_folder` where it is absent.
+    """Load a data set by name: a built-in one, or own images prepared under `data_folder`.
+
+    CIFAR-10 is fetched into `data_folder` where it is absent.
 
     Raises:
         ConfigError: no data set of that name.
         DataError: the file is damaged, or the download failed.
     """
-    if name not in SOURCES:
-        raise ConfigError(
-            f"There is no data set named '{name}': choose one of {', '.join(SOURCES)}."
-        )
-    arrays = SOURCES[name](data_folder)
+    arrays = _load_arrays(name, data_folder)
     train = Split(torch.from_numpy(arrays.x_train), torch.from_numpy(arrays.y_train).long())
     test = Split(torch.from_numpy(arrays.x_test), torch.from_numpy(arrays.y_test).long())
     return Dataset(name, train, test, arrays.class_names)
+
+
+def _load_arrays(name: str, data_folder: Path) -> Arrays:
+    if name.startswith(PREFIX):
+        return load_own_arrays(name, data_folder)
+    if name not in SOURCES:
+        raise ConfigError(no_such_dataset(name, data_folder))
+    return SOURCES[name](data_folder)
 
 
 def split_validation(train: Split, validation_images: int, seed: int) -> tuple[Split, Split]:

@@ -12,12 +12,12 @@ from resnet_core.errors import DataError
 
 @dataclass(frozen=True)
 class Arrays:
-    """x: uint8 RGB (N, H, W, 3); y: uint8 class index (N,), for training and test."""
+    """x: uint8 RGB (N, H, W, 3); y: class index (N,), uint8 or wider, for training and test."""
 
     x_train: NDArray[np.uint8]
-    y_train: NDArray[np.uint8]
+    y_train: NDArray[np.integer]
     x_test: NDArray[np.uint8]
-    y_test: NDArray[np.uint8]
+    y_test: NDArray[np.integer]
     class_names: tuple[str, ...]
 
     def check(self, origin: str) -> Arrays:
@@ -41,6 +41,9 @@ def _problems_of(split: str, x: NDArray, y: NDArray, classes: int) -> list[str]:
         problems.append(f"x_{split} should be uint8 (N, H, W, 3), found {x.dtype} {x.shape}")
     if y.shape != x.shape[:1]:
         problems.append(f"y_{split} should have one label an image, found shape {y.shape}")
-    elif len(y) and int(y.max()) >= classes:
-        problems.append(f"y_{split} holds label {int(y.max())}, but there are {classes} classes")
+    elif y.dtype.kind not in "ui":
+        problems.append(f"y_{split} should be whole numbers, found {y.dtype}")
+    elif len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        wrong = int(y.max()) if int(y.max()) >= classes else int(y.min())
+        problems.append(f"y_{split} holds label {wrong}, but there are {classes} classes")
     return problems

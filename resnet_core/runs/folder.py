@@ -214,7 +214,7 @@ def new_run_folder(runs: Path, model: str, data: str, config: dict[str, Any]) ->
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
-        folder = RunFolder(runs / f"{stamp}-{model}-{Path(data).name}{suffix}")
+        folder = RunFolder(runs / f"{stamp}-{model}-{data.replace('/', '-')}{suffix}")
         try:
             folder.path.mkdir(parents=True)
         except FileExistsError:

@@ -22,7 +22,7 @@ class TrainConfig:
     model: ModelConfig
     """The network."""
     data: str
-    """Data set: cifar10 or shapes."""
+    """Data set: cifar10, shapes, or own/NAME for prepared own images."""
     recipe: Recipe
     """How it is trained."""
     data_folder: str

@@ -14,10 +14,11 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from resnet_core.data.dataset import load_dataset
-from resnet_core.errors import LabError, RunError
+from resnet_core.data.dataset import Dataset, load_dataset
+from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.events import EpochFinished, Event, Finished
 from resnet_core.files import write_json, write_text
+from resnet_core.models.config import ModelConfig
 from resnet_core.models.cost import count_cost
 from resnet_core.runs.folder import RunFolder, RunState, claim
 from resnet_core.runs.recorder import record
@@ -53,6 +54,7 @@ def execute(folder: RunFolder, tensorboard: bool | None = None) -> Iterator[Even
         choose_hardware(config.device, config.precision, config.compile, 0)
         mirror = choose_mirror(folder, config.tensorboard)
         dataset = load_dataset(config.data, Path(config.data_folder))
+        _check_fit(config, dataset)
         for event in mirror(record(train(config, dataset, folder), folder)):
             if isinstance(event, EpochFinished):
                 last_epoch = event
@@ -72,6 +74,41 @@ def execute(folder: RunFolder, tensorboard: bool | None = None) -> Iterator[Even
         )
         _tell_failure(folder, f"{full}\n")
         raise full from None
+
+
+def misfits(model: ModelConfig, dataset: Dataset) -> list[str]:
+    """What keeps a net from being used on a data set, in a sentence."""
+    classes, size = len(dataset.class_names), dataset.train.images.shape[1]
+    if (model.classes, model.input_size) == (classes, size):
+        return []
+    return [
+        f"This {model.name} tells {model.classes} classes apart in {model.input_size} x "
+        f"{model.input_size} pixels, but {dataset.name} has {classes} classes and {size} x {size} "
+        "pixels: use the data it was trained on, or train a net on these."
+    ]
+
+
+def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
+    """See that net, recipe and data belong together, before an epoch is spent on them.
+
+    Raises:
+        ConfigError: everything that does not fit.
+    """
+    recipe, n = config.recipe, len(dataset.train)
+    problems = misfits(config.model, dataset)
+    held_out = min(recipe.validation_images, n // 10)  # as the loop sets them aside
+    if recipe.batch_size > n - held_out:
+        problems.append(
+            f"A step takes {recipe.batch_size} images, but there are {n - held_out} to train on: "
+            f"choose --batch-size {max(1, (n - held_out) // 4)} or less."
+        )
+    if recipe.keep == "best" and not held_out:
+        problems.append(
+            f"Of {n} training images none can be set aside to choose the best epoch by: use "
+            "--keep last, or 10 images and more."
+        )
+    if problems:
+        raise ConfigError(problems)
 
 
 def _is_disk_full(error: Exception) -> bool:

@@ -1,0 +1,41 @@
+"""The data sets there are, and what a net must know of one. No torch: the app lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_core.data import cifar10, shapes
+from resnet_core.data.own_store import PREFIX, find_prepared, own_names
+from resnet_core.errors import ConfigError
+
+BUILT_IN: dict[str, tuple[tuple[str, ...], int]] = {
+    "cifar10": (cifar10.CLASS_NAMES, cifar10.SIDE),
+    "shapes": (tuple(shapes.OUTLINES), shapes.SIDE),
+}
+
+
+def list_datasets(data_folder: Path) -> list[str]:
+    """Names to train by: the built-in sets, then own images prepared under `data_folder`."""
+    return [*BUILT_IN, *own_names(data_folder)]
+
+
+def describe_dataset(name: str, data_folder: Path) -> tuple[tuple[str, ...], int]:
+    """Class names, and height and width in pixels, without loading an image.
+
+    Raises:
+        ConfigError: no data set of that name, with those there are.
+        DataError: a prepared set's file is damaged.
+    """
+    if name.startswith(PREFIX):
+        prepared = find_prepared(name, data_folder)
+        return prepared.class_names, prepared.report.image_size
+    if name not in BUILT_IN:
+        raise ConfigError(no_such_dataset(name, data_folder))
+    return BUILT_IN[name]
+
+
+def no_such_dataset(name: str, data_folder: Path) -> str:
+    return (
+        f"There is no data set named '{name}': choose one of "
+        f"{', '.join(list_datasets(data_folder))}, or name a zip, folder or .npz of own images."
+    )

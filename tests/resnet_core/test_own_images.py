@@ -1,0 +1,573 @@
+"""Own images: whatever a person brings is read right, listed as left out, or refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export.__main__ import main as export
+from export.classifier import classify
+from export.engine import Engine
+from resnet_core.__main__ import main as core
+from resnet_core.data import own_archive, own_images
+from resnet_core.data.catalogue import describe_dataset, list_datasets
+from resnet_core.data.dataset import load_dataset
+from resnet_core.data.own_images import prepare_images, sample_thumbnails
+from resnet_core.data.own_store import find_prepared, load_own_arrays
+from resnet_core.errors import ConfigError, DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+SIDE = 16
+CLASSES = (
+    "<img src=x onerror=alert('cats')> & dogs",
+    "Vögel",
+    "鳥 🐦",
+)  # in the order of their code points
+Pictures = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    """Path in the set to pixels: three classes of 10, 5 and 5 pictures that are all different."""
+    rng = np.random.default_rng(1)
+    return {
+        f"{name}/{i:02}.png": rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        for name, count in zip(CLASSES, (10, 5, 5), strict=True)
+        for i in range(count)
+    }
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_folder(folder: Path, pictures: Pictures) -> Path:
+    for name, pixels in pictures.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(pixels))
+    return folder
+
+
+def write_zip(path: Path, pictures: Pictures, top: str = "", **others: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in others.items():
+            archive.writestr(name, data)
+        for name, pixels in pictures.items():
+            archive.writestr(top + name, png(pixels))
+    return path
+
+
+def write_npz(path: Path, pictures: Pictures, **changes: object) -> Path:
+    arrays = {
+        "x_train": np.stack(list(pictures.values())),
+        "y_train": np.array([[CLASSES.index(name.rsplit("/", 1)[0])] for name in pictures]),
+        "class_names": np.array(CLASSES),
+    }
+    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})  # type: ignore[arg-type]
+    return path
+
+
+def contents(name: str, data_folder: Path) -> tuple:
+    arrays = load_own_arrays(name, data_folder)
+    parts = (arrays.x_train, arrays.y_train, arrays.x_test, arrays.y_test)
+    return *(part.tobytes() for part in parts), arrays.class_names
+
+
+def test_folder_zip_and_arrays_give_the_same_set(tmp_path: Path, pictures: Pictures) -> None:
+    sources = [
+        write_folder(tmp_path / "pets", pictures),
+        write_zip(tmp_path / "pets.zip", pictures),
+        write_zip(
+            tmp_path / "wrapped.zip",
+            dict(reversed(pictures.items())),
+            "My pets/",
+            **{"__MACOSX/My pets/._00.png": b"x", "My pets/.DS_Store": b"x"},
+        ),
+        write_npz(tmp_path / "pets.npz", pictures),
+    ]
+    prepared = [prepare_images(source, tmp_path, SIDE) for source in sources]
+    first, *others = (contents(p.name, tmp_path) for p in prepared)
+    assert all(other == first for other in others)
+    assert first[-1] == CLASSES
+    for p in prepared:
+        assert [(c.train, c.test) for c in p.report.classes] == [(8, 2), (4, 1), (4, 1)]
+        assert p.report.left_out_total == 0 and str(tmp_path) not in p.file.read_bytes().decode(
+            "latin1"
+        )
+    # Every picture is on one side, with its own label, and nothing else is there.
+    arrays = load_own_arrays(prepared[0].name, tmp_path)
+    found = [*zip(arrays.x_train, arrays.y_train, strict=True)]
+    found += [*zip(arrays.x_test, arrays.y_test, strict=True)]
+    assert sorted((x.tobytes(), CLASSES[y]) for x, y in found) == sorted(
+        (x.tobytes(), name.rsplit("/", 1)[0]) for name, x in pictures.items()
+    )
+
+
+def test_the_seed_and_the_pixels_alone_choose_the_test_images(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    def test_images(given: Pictures, seed: int) -> set[bytes]:
+        source = write_npz(tmp_path / "a.npz", given)
+        arrays = load_own_arrays(prepare_images(source, tmp_path, seed=seed).name, tmp_path)
+        return {x.tobytes() for x in arrays.x_test}
+
+    chosen = test_images(pictures, 0)
+    assert test_images(dict(reversed(pictures.items())), 0) == chosen
+    assert test_images(pictures, 1) != chosen
+
+
+def test_pictures_go_through_the_door_that_classifying_uses(tmp_path: Path) -> None:
+    from resnet_core.pictures import read_picture, to_input
+
+    rng = np.random.default_rng(0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    expected = set()
+    for name in ("a", "b"):
+        (tmp_path / "set" / name / "deep").mkdir(parents=True)
+        for i in range(2):
+            path = tmp_path / "set" / name / "deep" / f"{i}.jpg"
+            image = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+            image.save(path, exif=exif)
+            expected.add(to_input(read_picture(path).image, 24).tobytes())
+    arrays = load_own_arrays(prepare_images(tmp_path / "set", tmp_path, 24).name, tmp_path)
+    assert {x.tobytes() for x in (*arrays.x_train, *arrays.x_test)} == expected
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_what_can_not_be_read_is_listed_and_left_out(
+    tmp_path: Path, pictures: Pictures, kind: str
+) -> None:
+    good = png(next(iter(pictures.values())))
+    bad = {
+        "Vögel/cut.png": (good[: len(good) // 2], "damaged or incomplete"),
+        "Vögel/empty.jpg": (b"", "empty"),
+        "Vögel/notes.txt": (b"not a picture", "not a picture"),
+        "Vögel/more.zip": (b"PK\x03\x04", "archive within"),
+        "README.md": (b"# Birds", "outside the folders"),
+    }
+    source = write_folder(tmp_path / "birds", pictures)
+    for name, (data, _) in bad.items():
+        (source / name).write_bytes(data)
+    if kind == "zip":
+        source = write_zip(tmp_path / "birds.zip", pictures, **{k: v for k, (v, _) in bad.items()})
+    report = prepare_images(source, tmp_path, SIDE).report
+    reasons = {item.name: item.reason for item in report.left_out}
+    assert reasons.keys() == bad.keys() and report.left_out_total == 5
+    for name, (_, reason) in bad.items():
+        assert reason in reasons[name] and reasons[name].endswith(".")
+    assert report.train_images + report.test_images == 20
+
+
+def test_a_member_damaged_in_the_archive_is_listed(tmp_path: Path, pictures: Pictures) -> None:
+    path = write_zip(tmp_path / "a.zip", pictures)
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        data[archive.infolist()[3].header_offset + 100] ^= 255
+    path.write_bytes(data)
+    report = prepare_images(path, tmp_path, SIDE).report
+    assert report.left_out_total == 1 and "within the archive" in report.left_out[0].reason
+
+
+@pytest.mark.parametrize("test_folder", ["test", "Validation"])
+def test_a_given_split_is_kept(tmp_path: Path, pictures: Pictures, test_folder: str) -> None:
+    names = list(pictures)
+    for_test = {names[0], names[11], names[12], names[19]}
+    placed = {
+        f"{test_folder if name in for_test else 'train'}/{name}": x for name, x in pictures.items()
+    }
+    report = prepare_images(write_zip(tmp_path / "a.zip", placed, "top/"), tmp_path, SIDE).report
+    assert [(c.name, c.train, c.test) for c in report.classes] == [
+        (CLASSES[0], 9, 1), (CLASSES[1], 3, 2), (CLASSES[2], 4, 1),
+    ]  # fmt: skip
+    assert report.test_share is None
+    assert len(report.notes) == (test_folder == "Validation")
+
+
+def test_copies_do_not_straddle_the_split(tmp_path: Path, pictures: Pictures) -> None:
+    copies = {name.replace(".png", " copy.png"): x for name, x in pictures.items() if "0" in name}
+    copies = {name: x for name, x in copies.items() if name.startswith("Vögel")}
+    for seed in range(5):
+        prepared = prepare_images(
+            write_zip(tmp_path / "a.zip", pictures | copies), tmp_path, SIDE, 0.4, seed
+        )
+        arrays = load_own_arrays(prepared.name, tmp_path)
+        assert prepared.report.duplicates == 5
+        assert not {x.tobytes() for x in arrays.x_train} & {x.tobytes() for x in arrays.x_test}
+        assert prepared.report.classes[1].test == 0 and "No test images for Vögel" in str(
+            prepared.report.notes
+        )
+
+
+def test_a_given_test_split_loses_its_copies(tmp_path: Path, pictures: Pictures) -> None:
+    x = np.stack(list(pictures.values()))
+    y = np.arange(20) % 2
+    test = {"x_test": np.concatenate([x[:2], 255 - x[2:3]]), "y_test": y[:3]}
+    source = write_npz(tmp_path / "a.npz", pictures, y_train=y, class_names=None, **test)
+    report = prepare_images(source, tmp_path).report
+    assert [c.name for c in report.classes] == ["0", "1"]
+    assert (report.train_images, report.test_images, report.duplicates) == (20, 1, 2)
+    assert [item.name for item in report.left_out] == ["x_test[0]", "x_test[1]"]
+
+
+def test_classes_too_small_are_left_out_and_one_is_not_enough(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    few = {name: x for name, x in pictures.items() if not name.startswith("鳥") or "00" in name}
+    report = prepare_images(write_folder(tmp_path / "a", few), tmp_path, SIDE).report
+    assert [c.name for c in report.classes] == list(CLASSES[:2])
+    assert [item.name for item in report.left_out] == ["鳥 🐦/00.png"]
+    one = {name: x for name, x in few.items() if not name.startswith("V")}
+    with pytest.raises(DataError, match="at least 2 classes"):
+        prepare_images(write_folder(tmp_path / "b", one), tmp_path, SIDE)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="none"):
+        prepare_images(tmp_path / "empty", tmp_path)
+
+
+def member(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, (kind | 0o644) << 16
+    return info
+
+
+def add(info: zipfile.ZipInfo, data: bytes = b"x") -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(info, data, compress_type=zipfile.ZIP_DEFLATED)
+
+    return write
+
+
+def set_encrypted_flag(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    path.write_bytes(data)
+
+
+def pack_otherwise(path: Path) -> None:
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("Vögel/z.png", b"x" * 100)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (add(member("../../evil.png")), "outside the archive"),
+        (add(member("Vögel/..\\..\\evil.png")), "outside the archive"),
+        (add(member("/etc/evil.png")), "outside the archive"),
+        (add(member("C:\\evil.png")), "outside the archive"),
+        (add(member("Vögel/link.png", stat.S_IFLNK), b"/etc/passwd"), "a link"),
+        (add(member("Vögel/pipe.png", stat.S_IFIFO)), "a link or a device"),
+        (set_encrypted_flag, "encrypted"),
+        (pack_otherwise, "deflate"),
+        (add(member("Vögel/bomb.png"), bytes(40 * 2**20)), "-fold"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "neither a folder"),
+        (lambda path: path.write_bytes(b"no zip"), "neither a folder"),
+    ],
+    ids=["dots", "backslashes", "absolute", "drive", "link", "pipe", "encrypted", "lzma", "bomb", "cut", "text"],
+)  # fmt: skip
+def test_archives_that_could_do_harm_are_refused(
+    tmp_path: Path, pictures: Pictures, change: Callable[[Path], None], reason: str
+) -> None:
+    path = write_zip(tmp_path / "a.zip", pictures)
+    change(path)
+    with pytest.raises(DataError, match=reason) as caught:
+        prepare_images(path, tmp_path / "data", SIDE)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith((".", ")."))
+    assert not (tmp_path / "data").exists() and not (tmp_path.parent / "evil.png").exists()
+
+
+def test_a_bomb_that_lies_about_its_size_is_read_no_further(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    """200 MB of zeros that claim to be 100 bytes: looked at, listed, and never unpacked."""
+    path = write_zip(tmp_path / "a.zip", pictures)
+    size = 200 * 2**20
+    add(member("Vögel/bomb.png"), bytes(size))(path)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 100)))
+    tracemalloc.start()
+    report = prepare_images(path, tmp_path, SIDE).report
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8 * 2**20
+    assert report.left_out_total == 1 and "within the archive" in report.left_out[0].reason
+
+
+def test_numbers_and_sizes_are_limited(
+    tmp_path: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, path = write_folder(tmp_path / "a", pictures), write_zip(tmp_path / "a.zip", pictures)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_archive, "MAX_FILES", 19)
+        patch.setattr(own_images, "MAX_FILES", 19)
+        for source in (folder, path):
+            with pytest.raises(DataError, match="more than 19 files"):
+                prepare_images(source, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_archive, "MAX_READ_BYTES", 500)  # the directory is larger
+        with pytest.raises(DataError, match=r"more than .* files"):
+            prepare_images(path, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_archive, "MAX_UNPACKED_BYTES", 5000)
+        with pytest.raises(DataError, match="unpacked"):
+            prepare_images(path, tmp_path)
+        # Declared sizes may lie: what is read is counted too.
+        patch.setattr(own_archive.Archive, "check", lambda self: None)
+        with pytest.raises(DataError, match="unpacked"):
+            prepare_images(path, tmp_path)
+    monkeypatch.setattr(own_images, "MAX_IMAGE_BYTES", 20 * 64 * 64 * 3 - 1)
+    with pytest.raises(DataError, match="smaller image size"):
+        prepare_images(path, tmp_path, 64)
+
+
+def claimed(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
+    """An `.npy` whose header claims an array that is not there."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": kind, "fortran_order": False, "shape": shape}
+    )
+    return buffer.getvalue() + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"x_train": np.array([{}] * 20, dtype=object)}, "pickled"),
+        ({"class_names": np.array(["a", "b", {}], dtype=object)}, "pickled"),
+        ({"x_train": claimed((10**9, 32, 32, 3))}, "claims 2,861.0 GB"),
+        ({"x_train": claimed((2**62, 2**62, 32, 3))}, "claims"),
+        ({"y_train": claimed((10**9,), "<i8")}, "claims"),
+        ({"x_train": claimed((20, 16, 16, 3))}, "damaged"),
+        ({"x_train": b"no array"}, "damaged"),
+        ({"x_train": np.zeros((20, 16, 16, 3), np.float32)}, "float32"),
+        ({"x_train": np.zeros((20, 16, 20, 3), np.uint8)}, "16 x 20"),
+        ({"x_train": np.zeros((20, 4, 4, 3), np.uint8)}, "4 x 4"),
+        ({"y_train": np.zeros(19, int)}, "one label for each"),
+        ({"y_train": np.zeros(20)}, "whole numbers"),
+        ({"y_train": np.full(20, -1)}, "from -1 to -1"),
+        ({"y_train": np.full(20, 10**9)}, "numbered"),
+        ({"y_train": None}, "one label for each"),
+        ({"x_test": np.zeros((2, 16, 16, 3), np.uint8)}, "one label for each"),
+        ({"x_test": np.zeros((1, 8, 8, 3), np.uint8), "y_test": np.zeros(1, int)}, "same size"),
+        ({"class_names": np.array(["a", "b"])}, "one for each of 3"),
+        ({"class_names": np.array(["a", "b", "a"])}, "twice"),
+        ({"x_train": None, "y_train": None}, "lacks x_train"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    tmp_path: Path, pictures: Pictures, changes: dict, reason: str
+) -> None:
+    raw = {key: value for key, value in changes.items() if isinstance(value, bytes)}
+    source = write_npz(tmp_path / "a.npz", pictures, **(changes | dict.fromkeys(raw)))
+    with zipfile.ZipFile(source, "a") as archive:
+        for key, value in raw.items():
+            archive.writestr(f"{key}.npy", value)
+    with pytest.raises(DataError, match=reason):
+        prepare_images(source, tmp_path)
+    assert list_datasets(tmp_path) == ["cifar10", "shapes"]
+
+
+def test_grey_arrays_become_colour(tmp_path: Path, pictures: Pictures) -> None:
+    grey = np.stack(list(pictures.values()))[..., 0]
+    sets = [
+        prepare_images(write_npz(tmp_path / "a.npz", pictures, x_train=x), tmp_path)
+        for x in (grey, grey[..., None], grey[..., None].repeat(3, -1))
+    ]
+    first, *others = (contents(p.name, tmp_path) for p in sets)
+    assert all(other == first for other in others)
+
+
+def test_many_classes_have_wide_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (900, 8, 8, 3), dtype=np.uint8), np.arange(900) % 300
+    source = tmp_path / "a.npz"
+    np.savez(source, x_train=x, y_train=y)
+    dataset = load_dataset(prepare_images(source, tmp_path).name, tmp_path)
+    assert sorted(dataset.train.labels.tolist()) == sorted([*range(300)] * 2)
+    assert sorted(dataset.test.labels.tolist()) == list(range(300))
+
+
+def test_the_same_source_is_prepared_once(
+    tmp_path: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_zip(tmp_path / "Ünsere Haustiere (2).zip", pictures)
+    counted: list[tuple[int, int]] = []
+    first = prepare_images(source, tmp_path, progress=lambda *count: counted.append(count))
+    assert first.name.startswith("own/unsere-haustiere-2-") and counted[-1] == (20, 20)
+    assert first.report.source == "Ünsere Haustiere (2).zip"
+    with monkeypatch.context() as patch:
+        patch.setattr(own_images, "read_picture", pytest.fail)
+        assert prepare_images(source, tmp_path) == first
+    assert prepare_images(source, tmp_path, seed=1).name != first.name
+    assert prepare_images(source, tmp_path, 24).name != first.name
+    first.file.write_bytes(b"half a file")
+    assert prepare_images(source, tmp_path) == first  # made anew
+    assert len(list_datasets(tmp_path)) == 2 + 3
+    with pytest.raises(ConfigError, match=r"8 to 512.*0 and 1"):
+        prepare_images(source, tmp_path, 5, 1.5)
+
+
+def test_names_lead_to_sets_and_to_nothing_else(tmp_path: Path, pictures: Pictures) -> None:
+    data = tmp_path / "data"
+    prepared = prepare_images(write_npz(tmp_path / "a.npz", pictures), data)
+    assert describe_dataset(prepared.name, data) == (CLASSES, SIDE)
+    assert describe_dataset("cifar10", data)[0][0] == "airplane"
+    assert list_datasets(data) == ["cifar10", "shapes", prepared.name]
+    assert load_dataset(prepared.name, data).class_names == CLASSES
+    for name in ("own/none", "own/../../a", "own/", "own/.x", f"{prepared.name}/"):
+        with pytest.raises(ConfigError, match=prepared.name):
+            load_dataset(name, data)
+    with pytest.raises(ConfigError, match=prepared.name):
+        describe_dataset("mnist", data)
+    prepared.file.write_bytes(prepared.file.read_bytes()[:-100])
+    with pytest.raises(DataError, match="prepare the images again"):
+        find_prepared(prepared.name, data)
+
+
+def test_thumbnails_are_training_images_of_their_class(tmp_path: Path, pictures: Pictures) -> None:
+    prepared = prepare_images(write_npz(tmp_path / "a.npz", pictures), tmp_path)
+    arrays = load_own_arrays(prepared.name, tmp_path)
+    samples = sample_thumbnails(prepared, 6)
+    assert list(samples) == list(CLASSES)
+    assert [len(x) for x in samples.values()] == [6, 4, 4]
+    for i, images in enumerate(samples.values()):
+        of_class = [x.tobytes() for x in arrays.x_train[arrays.y_train == i]]
+        places = [of_class.index(x.tobytes()) for x in images]
+        assert places == sorted(set(places)) and {0, len(of_class) - 1} <= set(places)
+
+
+def test_preparing_and_showing_import_no_torch(tmp_path: Path, pictures: Pictures) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from resnet_core.data import catalogue, own_images\n"
+        "assert 'PIL' not in sys.modules\n"
+        "p = own_images.prepare_images(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "own_images.sample_thumbnails(p); catalogue.describe_dataset(p.name, Path(sys.argv[2]))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    source = write_zip(tmp_path / "a.zip", pictures)
+    done = subprocess.run([sys.executable, "-c", program, source, tmp_path], cwd=ROOT)
+    assert done.returncode == 0
+
+
+def test_a_kill_while_preparing_leaves_no_set(tmp_path: Path) -> None:
+    """Kill the real command while it writes; what is left is no set, and the next try works."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40_000, 32, 32, 3), dtype=np.uint8)
+    source, data = tmp_path / "big.npz", tmp_path / "data"
+    np.savez(source, x_train=images, y_train=np.arange(40_000) % 4)
+    words = [sys.executable, "-m", "resnet_core", "images", source, "--data-folder", data]
+    writer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any(p.stat().st_size > 10**6 for p in data.glob("own/.*")):
+        assert writer.poll() is None and time.monotonic() < deadline
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    assert list(data.glob("own/.*")) and list_datasets(data) == ["cifar10", "shapes"]
+    assert prepare_images(source, data).report.train_images == 32_000
+    assert len(list_datasets(data)) == 3
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A command line, run in this process: its status, and what it printed and complained."""
+
+    def run(room: Callable[[list[str]], int], *words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = room(list(map(str, words)))
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_shows_classes_and_what_was_left_out(
+    tmp_path: Path, pictures: Pictures, command
+) -> None:
+    source = write_folder(tmp_path / "birds", pictures)
+    (source / "Vögel" / "bro\x1bken.png").write_bytes(b"no")
+    words = ("images", source, "--image-size", SIDE, "--data-folder", tmp_path)
+    status, shown, _ = command(core, *words)
+    told = json.loads(command(core, *words, "--json")[1])
+    assert status == 0 and [c["name"] for c in told["classes"]] == list(CLASSES)
+    assert told["data"] in shown and "\x1b" not in shown
+    rows = [line.rsplit(maxsplit=2) for line in shown.splitlines()[:5]]
+    assert rows[1:] == [
+        [CLASSES[0], "8", "2"], ["Vögel", "4", "1"], ["鳥 🐦", "4", "1"], ["together", "16", "4"],
+    ]  # fmt: skip
+    assert (
+        "Left out: Vögel/bro\N{REPLACEMENT CHARACTER}ken.png: This file is not a picture" in shown
+    )
+    status, _, complaint = command(core, "images", tmp_path / "nothing")
+    assert status == 2 and "There is nothing at" in complaint
+
+
+@pytest.mark.parametrize("size", [32, 24])
+def test_training_and_export_follow_the_set(tmp_path: Path, size: int, command) -> None:
+    """From a zip (32 pixels) or arrays (24) to an ONNX answer; classes told by colour alone."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 100, (39, 24, 24, 3), dtype=np.uint8)
+    colours = np.array([[155, 0, 0], [0, 155, 0], [0, 0, 155]], np.uint8)[np.arange(39) % 3]
+    made = {f"{CLASSES[i % 3]}/{i:02}.png": noise[i] + colours[i] for i in range(39)}
+    if size == 32:
+        source = write_zip(tmp_path / "a.zip", made)
+    else:
+        source = write_npz(tmp_path / "a.npz", made)
+    folders = ("--data-folder", tmp_path, "--runs", tmp_path / "runs")
+    words = ("train", "--model", "resnet8_v1", "--data", source, "--recipe", "taste", *folders)
+    status, printed, complaint = command(core, *words, "--epochs", 6, "--batch-size", 8)
+    assert status == 0, complaint
+    (name,) = list_datasets(tmp_path)[2:]
+    assert f"{name}: 3 classes, 30 training and 9 test images of {size} x {size}" in printed
+    (run,) = (tmp_path / "runs").iterdir()
+    config = json.loads((run / "config.json").read_text())
+    assert f"--data {name} " in config["command"] and str(tmp_path) not in config["command"]
+    assert (config["model"]["classes"], config["model"]["input_size"]) == (3, size)
+    started, *_ = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    assert (started["train_images"], started["validation_images"]) == (27, 3)
+    assert started["steps_per_epoch"] == 3
+    assert json.loads((run / "summary.json").read_text())["test_error_percent"] == 0
+    status, _, complaint = command(export, "onnx", run)
+    assert status == 0, complaint
+    facts = Engine(run / "model.onnx", "cpu").facts
+    assert (facts.class_names, facts.input_size, facts.data) == (CLASSES, size, name)
+    blue = png(np.full((50, 70, 3), (50, 50, 200), np.uint8))
+    assert classify(blue, str(run / "model.onnx")).ranked(1)[0][0] == CLASSES[2]
+
+
+def test_a_net_a_recipe_and_a_set_must_fit(tmp_path: Path, pictures: Pictures, command) -> None:
+    source = write_npz(tmp_path / "a.npz", pictures)
+    folders = ("--data-folder", tmp_path, "--runs", tmp_path / "runs")
+    words = ("train", "--model", "resnet8_v1", *folders, "--epochs", 1, "--data")
+    status, _, complaint = command(core, *words, source)
+    assert status == 2 and "128 images, but there are 15 to train on" in complaint
+    few = {name: x for name, x in pictures.items() if int(name[-6:-4]) < 3}
+    small = write_zip(tmp_path / "small.zip", few)
+    status, _, complaint = command(core, *words, small, "--batch-size", 4, "--keep", "best")
+    assert status == 2 and "--keep last" in complaint
+    status, _, complaint = command(core, *words, "own/none")
+    assert status == 2 and "there are own/a-" in complaint
+    status, _, complaint = command(core, *words, "cifar")
+    assert status == 2 and "cifar10, shapes, own/a-" in complaint
+    name = list_datasets(tmp_path)[2]
+    status, _, complaint = command(core, "evaluate", "resnet20_v1", "--data", name, *folders)
+    assert status == 2 and "10 classes apart in 32 x 32" in complaint
