@@ -102,7 +102,7 @@ def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> No
         share=False,
         pwa=True,
         show_error=True,
-        max_file_size="50mb",
+        max_file_size="500mb",
         allowed_paths=[str(HERE / "examples")],
         favicon_path=HERE / "icon.png",
         theme=make_theme(),

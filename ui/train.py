@@ -13,6 +13,7 @@ from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.answers import render_problem
 from ui.compare import build_compare
+from ui.own_images import build_own_images
 from ui.run_actions import build_run_actions
 from ui.train_form import (
     EPOCHS,
@@ -40,6 +41,7 @@ def build_train_tab() -> tuple[WatchPanel, gr.Timer]:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_id="settings"):
             form = build_form()
+            build_own_images(form["data"])
             command = gr.HTML(elem_id="train-command")
             with gr.Row():
                 measure = gr.Button("Estimate", elem_id="estimate", min_width=120)
