@@ -51,10 +51,14 @@ def epochs_of(folder: RunFolder) -> list[dict]:
     ]
 
 
-def assert_same_result(a: RunFolder, b: RunFolder) -> None:
+def assert_same_weights(a: RunFolder, b: RunFolder) -> None:
     first, second = load_file(a.last_model_file), load_file(b.last_model_file)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def assert_same_result(a: RunFolder, b: RunFolder) -> None:
+    assert_same_weights(a, b)
     assert epochs_of(a) == epochs_of(b) and len(epochs_of(a)) == 2
     assert a.summary()["test_error_percent"] == b.summary()["test_error_percent"]
 
