@@ -93,7 +93,8 @@ class Archive:
         found = []
         for member in self._zip.infolist():
             parts = _parts_of(member.filename)
-            if not member.is_dir() and parts and not is_litter(parts):
+            is_folder = member.filename.endswith(("/", "\\"))
+            if parts and not is_folder and not is_litter(parts):
                 found.append(SourceFile(parts, lambda member=member: self.read(member)))  # type: ignore[misc]
         return found
 
