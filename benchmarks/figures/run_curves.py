@@ -131,9 +131,7 @@ def _gradient_title(point: Point) -> str:
     if len(norms) < 2:
         return "Gradient norm by part of the net"
     small, large = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
-    return (
-        f"Gradient norm: {norms[large] / norms[small]:,.1f} times larger in {large} than in {small}"
-    )
+    return f"Gradients: {norms[large] / norms[small]:,.1f} times larger in {large} than {small}"
 
 
 def _positive(norm: float | None) -> float | None:
