@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,37 +68,36 @@ def figures_url(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def open_figures(browser, figures_url: str):
-    """Opens a page of the app; at the end none may have complained or asked another machine."""
-    pages = []
-
-    def open_page(width: int = 1280, theme: str = "light", **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        page = context.new_page()
-        page.asked, page.said = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda m: page.said.append(m.text) if is_complaint(m) else None)
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.goto(f"{figures_url}?__theme={theme}")
-        page.get_by_role("tab", name="Words").wait_for()
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.context.close()
-    assert not [text for page in pages for text in page.said]
-    asked = {url for page in pages for url in page.asked}
+@contextmanager
+def opened(browser, url: str, width: int = 1280, theme: str = "light", **options):
+    """A page of the app; at its end it must not have complained or asked another machine."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    page = context.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda m: page.said.append(m.text) if is_complaint(m) else None)
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.goto(f"{url}?__theme={theme}")
+    page.get_by_role("tab", name="Words").wait_for()
+    yield page
+    said, asked = list(page.said), list(page.asked)
+    context.close()
+    assert not said
     assert not [u for u in asked if not u.startswith(("http://127.0.0.1:", "data:", "blob:"))]
 
 
+@pytest.fixture
+def open_figures(browser, figures_url: str):
+    with ExitStack() as pages:
+        yield lambda **options: pages.enter_context(opened(browser, figures_url, **options))
+
+
 @pytest.fixture(scope="module")
-def shown(open_figures):
+def shown(browser, figures_url: str):
     """One page for the tests that leave it as it was."""
-    page = open_figures()
-    show(page)
-    return page
+    with opened(browser, figures_url) as page:
+        show(page)
+        yield page
 
 
 def is_complaint(message) -> bool:
