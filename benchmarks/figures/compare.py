@@ -225,11 +225,9 @@ def _for_template(text: str) -> str:
 
 def _name_lines(figure: Figure, lines: Sequence[Line]) -> None:
     """Each group's name beside its most telling line; past a handful, a legend below."""
-    splits = {line.group.label: line for line in lines}  # validation comes last and wins
-    if len(splits) > MOST_DIRECT_LABELS:
-        for trace in figure.data:
-            trace.showlegend = trace.fill is None
-        figure.update_layout(showlegend=True)
+    telling = {line.group.label: line for line in lines}  # validation comes last and wins
+    if len(telling) > MOST_DIRECT_LABELS:
+        _add_legend(figure, [line.split for line in telling.values()])
         return
     label_line_ends(
         figure,
@@ -240,6 +238,17 @@ def _name_lines(figure: Figure, lines: Sequence[Line]) -> None:
                 family_colour(line.group.runs[0].family, line.group.runs[0].depth),
                 is_dashed=line.split == "train",
             )
-            for line in splits.values()
+            for line in telling.values()
         ],
     )
+
+
+def _add_legend(figure: Figure, splits: Sequence[str]) -> None:
+    """One entry a group: that of its most telling line."""
+    for trace in figure.data:
+        label, _, split = trace.name.rpartition(", ")
+        trace.showlegend = split in splits
+        trace.legendgroup = label
+        if trace.showlegend:
+            trace.name = label
+    figure.update_layout(showlegend=True)

@@ -110,13 +110,21 @@ def group_runs(runs: Sequence[ComparedRun], by_seeds: bool) -> list[Group]:
 def _labels(groups: Sequence[tuple[ComparedRun, ...]]) -> list[str]:
     """Family and depth, and of the rest what is needed to tell the groups apart."""
     labels = [group[0].title for group in groups]
-    for detail in (_data, _recipe, _seeds, _name):
-        if not _repeated(labels):
-            break
-        details = [detail(group) for group in groups]
-        if len(set(details)) > 1:
-            labels = [f"{label}, {more}" for label, more in zip(labels, details, strict=True)]
-    return labels
+    for detail in (_data, _recipe):
+        if _repeated(labels):
+            labels = _with_details(labels, [detail(group) for group in groups])
+    if not _repeated(labels):
+        return labels
+    with_seeds = _with_details(labels, [_seeds(group) for group in groups])
+    if not _repeated(with_seeds):
+        return with_seeds
+    return _with_details(labels, [group[0].name for group in groups])
+
+
+def _with_details(labels: Sequence[str], details: Sequence[str]) -> list[str]:
+    if len(set(details)) == 1:  # the same for all tells nothing apart
+        return list(labels)
+    return [f"{label}, {detail}" for label, detail in zip(labels, details, strict=True)]
 
 
 def _repeated(labels: Sequence[str]) -> bool:
@@ -139,7 +147,3 @@ def _count(runs: Sequence[ComparedRun]) -> str:
     """Three seeds, or three runs where a seed comes twice."""
     are_seeds = len({run.seed for run in runs}) == len(runs)
     return f"{len(runs)} {'seeds' if are_seeds else 'runs'}"
-
-
-def _name(group: tuple[ComparedRun, ...]) -> str:
-    return group[0].name

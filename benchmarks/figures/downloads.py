@@ -108,10 +108,13 @@ def comparison_html(
 
 
 def _render_figure(figure: Figure) -> str:
-    html: str = figure.to_html(
+    """Its title is text of the page, which wraps on a phone."""
+    title = figure.layout.title.text  # escaped as plotly wants it, which is HTML
+    figure.layout.title.text = None
+    plot = figure.to_html(
         full_html=False, include_plotlyjs=False, config=CONFIG, default_height="420px"
     )
-    return html
+    return f"<h2>{title}</h2>{plot}"
 
 
 def _render_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -112,7 +112,7 @@ def gradient_figure(history: History) -> Figure:
         return empty_figure(title, NO_NORMS) if history.last else empty_figure(title)
     names = list(points[-1].gradient_norms)
     figure = new_figure(_gradient_title(points[-1]), EPOCHS, "gradient norm")
-    figure.update_yaxes(type="log")
+    figure.update_yaxes(type="log", dtick="D2")  # 1, 2 and 5 of each decade
     labels = []
     for number, name in enumerate(names):
         colour = part_colour(number, len(names))
@@ -131,9 +131,7 @@ def _gradient_title(point: Point) -> str:
     if len(norms) < 2:
         return "Gradient norm by part of the net"
     small, large = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
-    return (
-        f"Gradient norm: {norms[large] / norms[small]:,.1f} times larger in {large} than in {small}"
-    )
+    return f"Gradients: {norms[large] / norms[small]:,.1f} times larger in {large} than {small}"
 
 
 def _positive(norm: float | None) -> float | None:
