@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.app_speed import served
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
-from tests.ui.test_classify_page import EXAMPLES, choose, contrast
+from tests.ui.test_classify_page import EXAMPLES, contrast
 
 EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
 PATIENCE_MS = 120_000
@@ -80,6 +80,11 @@ def open_train(browser, url: str, **options: object) -> Page:
     page.get_by_role("tab", name="Train").click()
     page.wait_for_selector("#start")
     return page
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    page.click(f"{box} input")
+    page.get_by_role("option", name=option, exact=True).click()
 
 
 def fill(page: Page, box: str, value: object) -> None:
