@@ -23,9 +23,10 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
     with gr.Accordion("Extend, copy, delete, limit", open=False, elem_id="run-more"):
         with gr.Row(equal_height=True):
             epochs = gr.Number(
-                5, minimum=0, label="More epochs", elem_id="more-epochs", min_width=110
+                5, minimum=0, label="Epochs to add", elem_id="more-epochs", min_width=150
             )
             extend = gr.Button("Extend", elem_id="extend", min_width=90)
+        with gr.Row():
             again = gr.Button("Copy settings to the form", elem_id="again", min_width=190)
             delete = gr.Button("Delete …", elem_id="delete", min_width=90)
         with gr.Row(visible=False, equal_height=True) as confirm:

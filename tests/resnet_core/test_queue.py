@@ -29,13 +29,6 @@ from tests.resnet_core.live_runs import (
 )
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory) -> RunFolder:
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "unbroken")
-    assert run(*WORDS, "--run", folder.path).returncode == 0
-    return folder
-
-
 @pytest.fixture
 def runs(tmp_path: Path):
     """A folder of runs whose processes are ended with the test."""

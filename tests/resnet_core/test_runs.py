@@ -21,15 +21,6 @@ from resnet_core.runs.folder import RunFolder, RunState, claim, process_started_
 from tests.resnet_core.live_runs import ROOT, WORDS, assert_same_result, run, start, wait_for
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory) -> RunFolder:
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "unbroken")
-    done = run(*WORDS, "--run", folder.path)
-    assert done.returncode == 0, done.stderr
-    assert "Finished: test error" in done.stdout
-    return folder
-
-
 def test_a_finished_run_tells_its_whole_story(unbroken: RunFolder) -> None:
     assert unbroken.state() is RunState.FINISHED
     kinds = [event["event"] for event in unbroken.events()]
