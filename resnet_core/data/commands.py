@@ -92,7 +92,7 @@ def _remarks(prepared: PreparedImages, most: int) -> list[str]:
     report = prepared.report
     lines = list(map(_printable, report.notes))
     if report.duplicates:
-        lines.append(f"{report.duplicates:,} exact copies of other images; none is on both sides.")
+        lines.append(f"Exact copies of other images: {report.duplicates:,}; none is on both sides.")
     lines += [f"Left out: {_printable(f'{f.name}: {f.reason}')}" for f in report.left_out[:most]]
     if report.left_out_total > most:
         lines.append(f"… and {report.left_out_total - most:,} more left out.")

@@ -147,7 +147,9 @@ def _notes(gathered: Gathered, digests: Sequence[bytes], arrays: Arrays) -> list
     labelled = set(zip(digests, gathered.labels.tolist(), strict=True))
     torn = sum(count > 1 for count in Counter(digest for digest, _ in labelled).values())
     if torn:
-        notes.append(f"{torn:,} pictures lie in more than one class: no net can get them right.")
+        notes.append(
+            f"Pictures that lie in more than one class, which no net can get right: {torn:,}."
+        )
     untested = set(range(len(arrays.class_names))) - set(arrays.y_test.tolist())
     if untested:
         names = ", ".join(arrays.class_names[i] for i in sorted(untested))
