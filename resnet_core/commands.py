@@ -11,7 +11,7 @@ import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_core.console import Commands
 from resnet_core.data.catalogue import describe_dataset, list_datasets
@@ -28,6 +28,9 @@ from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.config import TrainConfig, default_data_folder
 from resnet_core.training.new_run import create_run
 from resnet_core.training.recipes import Recipe, find_recipe
+
+if TYPE_CHECKING:
+    from resnet_core.training.distributed import Team
 
 RECIPE_OPTIONS = [field.name for field in fields(Recipe) if field.name not in ("name", "source")]
 RUN_OPTIONS = (
@@ -137,13 +140,18 @@ def _train(options: argparse.Namespace) -> None:
         config = fit_to_minutes(config, options.minutes)
         if not options.json:
             print(f"{options.minutes:g} minutes are {config.recipe.epochs:g} epochs here.")
-    folder = create_run(config, options.runs, options.run)
     if options.queue:
+        folder = create_run(config, options.runs, options.run)
         enqueue(folder)
         ensure_worker(folder.path.parent)
         print(json.dumps({"run": folder.name}) if options.json else f"Queued: {folder.path}")
-    else:
-        _follow(folder, options.json)
+        return
+    from resnet_core.training.distributed import join_team
+
+    with join_team() as team:
+        shared = replace(config, devices=team.size)
+        folder = team.follow_leader(lambda: create_run(shared, options.runs, options.run))
+        _follow(folder, options.json, team)
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
@@ -174,20 +182,33 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
 
 
 def _resume(options: argparse.Namespace) -> None:
+    from resnet_core.training.distributed import join_team
+
+    with join_team() as team:
+        folder = team.follow_leader(lambda: _run_to_resume(options))
+        _follow(folder, options.json, team, options.tensorboard)
+
+
+def _run_to_resume(options: argparse.Namespace) -> RunFolder:
     folder = find_run(options.run, options.runs)
     if options.from_queue:
         step_back()
     elif folder.state() is not RunState.RUNNING:
         folder.stop_file.unlink(missing_ok=True)
-    _follow(folder, options.json, options.tensorboard)
+    return folder
 
 
-def _follow(folder: RunFolder, as_json: bool, tensorboard: bool | None = None) -> None:
+def _follow(folder: RunFolder, as_json: bool, team: Team, tensorboard: bool | None = None) -> None:
     from resnet_core.training.run import execute
 
+    events = execute(folder, tensorboard, team)
+    if not team.is_leader:
+        for _ in events:  # one of them prints
+            pass
+        return
     if not as_json:
         print(f"Run folder: {folder.path}", flush=True)
-    show_events(execute(folder, tensorboard), as_json)
+    show_events(events, as_json)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -73,9 +73,15 @@ def describe_event(event: Event) -> str:
         case Started():
             fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
             compiled = ", compiled" if event.compiled else ""
+            together = (
+                f"; {event.devices} devices, {event.global_batch_size:,} images a step together, "
+                f"learning rate × {event.lr_scale}, batch norm by each device's own images"
+                if event.devices > 1
+                else ""
+            )
             return (
                 f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
-                f"{event.device} {event.precision}{compiled}"
+                f"{event.device} {event.precision}{compiled}{together}"
             )
         case EpochFinished():
             validation = (

@@ -35,6 +35,12 @@ class Started(Event):
     device: str
     precision: str
     compiled: bool
+    devices: int
+    """Processes that train together, one a device."""
+    global_batch_size: int
+    """Images in a step, over all devices."""
+    lr_scale: int
+    """What the recipe's learning rate is multiplied by for that."""
 
 
 @dataclass(frozen=True)

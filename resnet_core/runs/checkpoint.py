@@ -39,16 +39,17 @@ def save_checkpoint(
     path: Path,
     model: nn.Module,
     optimizers: Sequence[Optimizer],
-    generator: torch.Generator,
+    generator_states: Sequence[Tensor],
     progress: Progress,
 ) -> None:
-    """Write the state of a run in one step.
+    """Write the state of a run in one step; of its processes, only the random generators differ.
 
     Raises:
         OSError: the disk is full; the checkpoint before stands untouched.
     """
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
-    tensors["generator"] = generator.get_state()
+    for rank, state in enumerate(generator_states):
+        tensors[_generator_name(rank)] = state
     for number, optimizer in enumerate(optimizers):
         tensors |= _pack_optimizer(optimizer, number)
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -57,9 +58,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizers: Sequence[Optimizer], generator: torch.Generator
+    path: Path,
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    generator: torch.Generator,
+    rank: int = 0,
 ) -> Progress:
-    """Put model, optimisers and generator into the stored state, in place.
+    """Put model, optimisers and the generator of this rank into the stored state, in place.
 
     Raises:
         RunError: the file is damaged or belongs to another net.
@@ -74,10 +79,14 @@ def load_checkpoint(
         model.load_state_dict(weights, strict=True)
         for number, optimizer in enumerate(optimizers):
             _unpack_optimizer(optimizer, number, tensors)
-        generator.set_state(tensors["generator"])
+        generator.set_state(tensors[_generator_name(rank)])
         return Progress(**json.loads(metadata["progress"]))
     except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
         raise RunError(f"{path} can't be resumed from ({error}): start the run again.") from None
+
+
+def _generator_name(rank: int) -> str:
+    return f"generator.{rank}" if rank else "generator"
 
 
 def _pack_optimizer(optimizer: Optimizer, number: int) -> dict[str, Tensor]:

@@ -44,6 +44,8 @@ class TrainConfig:
     """Seconds of training between checkpoints within an epoch; each epoch's end has its own."""
     tensorboard: bool = False
     """Write the run's figures for TensorBoard too, into its folder `tensorboard`."""
+    devices: int = 1
+    """Processes that train together, one a device; torchrun says how many."""
 
     def __post_init__(self) -> None:
         problems = []

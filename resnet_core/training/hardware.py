@@ -15,6 +15,7 @@ import torch
 
 from resnet_core.errors import ConfigError
 from resnet_core.training.config import PRECISIONS, SWITCHES
+from resnet_core.training.distributed import ALONE, Team
 
 # Compiling costs a CPU about half a minute and gains 0.06 to 0.12 ms an image on ResNet-20
 # (two cores with AVX512-BF16 or AMX): it pays back after some 400,000 images.
@@ -45,11 +46,14 @@ class Hardware:
             torch.cuda.synchronize(self.device)
 
 
-def choose_hardware(device: str, precision: str, compiled: str, train_images: int) -> Hardware:
+def choose_hardware(
+    device: str, precision: str, compiled: str, train_images: int, team: Team = ALONE
+) -> Hardware:
     """Resolve `auto`: a GPU if there is one, bf16 where the chip multiplies it natively.
 
     Args:
-        train_images: images the whole run will see, to judge whether compiling pays back.
+        train_images: images a process will see in the run, to judge whether compiling pays back.
+        team: each member of several takes the GPU of its own number.
 
     Raises:
         ConfigError: a device or option that does not exist here.
@@ -65,6 +69,15 @@ def choose_hardware(device: str, precision: str, compiled: str, train_images: in
         problems.append("No CUDA GPU is usable here: choose --device cpu or auto.")
     elif device.split(":")[0] not in ("cpu", "cuda"):
         problems.append(f"Unknown device '{device}': choose auto, cpu or cuda.")
+    if team.size > 1 and device.startswith("cuda"):
+        if device != "cuda":
+            problems.append(f"{device} is one GPU for {team.size} processes: choose --device cuda.")
+        elif team.local_rank >= torch.cuda.device_count():
+            problems.append(
+                f"There are fewer GPUs here than processes: start {torch.cuda.device_count()} "
+                "with --nproc-per-node, or choose --device cpu."
+            )
+        device = f"cuda:{team.local_rank}"
     if problems:
         raise ConfigError(problems)
     chosen = torch.device(device)

@@ -7,7 +7,7 @@ epoch reports are part of the checkpoint too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from time import monotonic
@@ -32,10 +32,11 @@ from resnet_core.models.saved import load_model, save_model
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
+from resnet_core.training.distributed import ALONE, Team
 from resnet_core.training.evaluate import Score, evaluate
 from resnet_core.training.gradients import gradient_norms
 from resnet_core.training.hardware import Hardware, choose_hardware
-from resnet_core.training.optimizers import OptimizerSet, make_optimizers
+from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.schedules import lr_share_at
 
@@ -49,6 +50,7 @@ class Setup:
 
     config: TrainConfig
     folder: RunFolder
+    team: Team
     hardware: Hardware
     train: Split
     validation: Split
@@ -60,6 +62,15 @@ class Setup:
     @property
     def recipe(self) -> Recipe:
         return self.config.recipe
+
+    @property
+    def global_batch_size(self) -> int:
+        """Images in a step, over the whole team."""
+        return self.recipe.batch_size * self.team.size
+
+    @property
+    def lr_scale(self) -> int:
+        return lr_scale(self.recipe, self.team.size)
 
 
 @dataclass
@@ -75,8 +86,12 @@ class Learner:
     """Of the last step that was to be reported."""
 
 
-def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[Event]:
+def train(
+    config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team = ALONE
+) -> Iterator[Event]:
     """Train one net in its run folder, from the start or from its checkpoint.
+
+    All members of a team run this side by side; only its leader writes.
 
     Yields:
         Started, then Stepped about once a second and EpochFinished, and at last Stopped or
@@ -85,7 +100,7 @@ def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[
     Raises:
         LabError: the loss left the finite numbers; the checkpoint before that stands.
     """
-    setup = _set_up(config, dataset, folder)
+    setup = _set_up(config, dataset, folder, team)
     learner = _make_learner(setup)
     yield Started(
         step=learner.progress.step,
@@ -96,34 +111,38 @@ def train(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Iterator[
         device=str(setup.hardware.device),
         precision=setup.hardware.precision,
         compiled=setup.hardware.compiled,
+        devices=team.size,
+        global_batch_size=setup.global_batch_size,
+        lr_scale=setup.lr_scale,
     )
     while learner.progress.step < setup.total_steps:
-        yield from _train_epoch(setup, learner)
+        is_stopped = yield from _train_epoch(setup, learner)
         if _stands_at_epoch_end(setup, learner.progress):
             # The event first: a kill between the two repeats the epoch's last steps and event.
             yield _end_epoch(setup, learner)
         _checkpoint(setup, learner)
-        if folder.stop_file.exists() and learner.progress.step < setup.total_steps:
+        if is_stopped and learner.progress.step < setup.total_steps:
             yield Stopped(step=learner.progress.step)
             return
     yield _finish(setup, learner)
 
 
-def _set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder) -> Setup:
+def _set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team) -> Setup:
     recipe = config.recipe
     # A tenth at the most: small sets keep enough to learn from.
     held_out = min(recipe.validation_images, len(dataset.train) // 10)
     train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
-    steps_per_epoch = max(1, len(train_split) // recipe.batch_size)
+    steps_per_epoch = max(1, len(train_split) // (recipe.batch_size * team.size))
     total_steps = max(1, round(recipe.epochs * steps_per_epoch))
     if config.threads:
         torch.set_num_threads(config.threads)
     hardware = choose_hardware(
-        config.device, config.precision, config.compile, total_steps * recipe.batch_size
+        config.device, config.precision, config.compile, total_steps * recipe.batch_size, team
     )
     return Setup(
         config=config,
         folder=folder,
+        team=team,
         hardware=hardware,
         train=train_split.to(hardware.device),
         validation=validation.to(hardware.device),
@@ -142,11 +161,15 @@ def _make_learner(setup: Setup) -> Learner:
         torch.manual_seed(setup.config.seed)
         model = PixelModel(setup.config.model, mean, std)
     model = model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimizers = make_optimizers(recipe, model.network)
-    generator = torch.Generator(device).manual_seed(setup.config.seed)
+    optimizers = make_optimizers(recipe, model.network, setup.team.size)
+    # Each member augments in its own way; the leader as a process alone does.
+    seed = setup.config.seed + setup.team.rank * 1_000_003
+    generator = torch.Generator(device).manual_seed(seed)
     progress = Progress(is_warming_up=recipe.warmup_lr is not None)
     if setup.folder.state_file.exists():
-        progress = load_checkpoint(setup.folder.state_file, model, optimizers.members, generator)
+        progress = load_checkpoint(
+            setup.folder.state_file, model, optimizers.members, generator, setup.team.rank
+        )
     step = make_loss_function(model.network, recipe, setup.hardware)
     return Learner(model, optimizers, generator, step, progress)
 
@@ -174,8 +197,12 @@ def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(images, generator=generator)
 
 
-def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
-    """Run to the end of the epoch, or until a stop is asked for; keeps sums in `progress`."""
+def _train_epoch(setup: Setup, learner: Learner) -> Generator[Stepped, None, bool]:
+    """Run to the end of the epoch, or until a stop is asked for; keeps sums in `progress`.
+
+    Returns:
+        Whether a stop was asked for.
+    """
     recipe, start = setup.recipe, learner.progress
     epoch = start.step // setup.steps_per_epoch
     end = min((epoch + 1) * setup.steps_per_epoch, setup.total_steps)
@@ -198,46 +225,53 @@ def _train_epoch(setup: Setup, learner: Learner) -> Iterator[Stepped]:
 
     for step in range(start.step, end):
         position = step % setup.steps_per_epoch
-        chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
-        # Known before the step, as the optimiser may work in the gradient's memory.
-        is_reported = monotonic() - reported_at >= STEP_EVENT_EVERY_SECONDS
+        chosen = setup.team.own_share(order, position, recipe.batch_size)
+        now = monotonic()
+        # Before the step, whose gradient is measured before the optimiser moves.
+        is_reported, is_saved, is_stopped = setup.team.decide(
+            now - reported_at >= STEP_EVENT_EVERY_SECONDS,
+            now - saved_at >= setup.config.checkpoint_seconds,
+            setup.folder.stop_file.exists(),
+        )
         if is_reported:
-            reported_at = monotonic()
+            reported_at = now
         loss, mistakes = _take_step(setup, learner, chosen, step, is_reported or step + 1 == end)
         loss_sum += loss
         wrong += mistakes
         if learner.progress.is_warming_up and (step + 1) % WARMUP_CHECK_EVERY_STEPS == 0:
-            error_percent = 100 * int(wrong.item()) / ((position + 1) * recipe.batch_size)
+            error_percent = 100 * int(wrong.item()) / ((position + 1) * setup.global_batch_size)
             still = error_percent >= recipe.warmup_until_error_percent
             learner.progress = replace(learner.progress, is_warming_up=still)
         if is_reported:
             remember(step + 1)
             yield _step_event(setup, learner, start, monotonic() - began_at)
-        if setup.folder.stop_file.exists():
+        if is_stopped:
             break
         # Never at the end of an epoch, which has its own checkpoint once it is measured.
-        if monotonic() - saved_at >= setup.config.checkpoint_seconds and step + 1 < end:
-            saved_at = monotonic()
+        if is_saved and step + 1 < end:
+            saved_at = now
             remember(step + 1)
             _checkpoint(setup, learner)
     remember(step + 1)
+    return is_stopped
 
 
 def _take_step(
     setup: Setup, learner: Learner, chosen: Tensor, step: int, measures_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """One optimiser step on the chosen images: its mean loss and number of wrong answers."""
+    """One optimiser step, on this process's images: mean loss and wrong answers of the team."""
     augment = AUGMENTATIONS[setup.recipe.augmentation]
     images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
     learner.optimizers.set_share(_lr_share(setup, learner, step))
     learner.optimizers.zero_grad()
     loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
     loss.backward()  # type: ignore[no-untyped-call]
+    loss, mistakes = setup.team.join_step(learner.model.network, loss.detach(), mistakes)
     if measures_gradient:
         learner.gradient_norms = gradient_norms(learner.model.network)
         _check_finite(setup, sum(learner.gradient_norms.values()), step + 1)
     learner.optimizers.step()
-    return loss.detach(), mistakes
+    return loss, mistakes
 
 
 def _check_finite(setup: Setup, value: float, step: int) -> None:
@@ -262,7 +296,7 @@ def _lr_share(setup: Setup, learner: Learner, step: int) -> float:
 def _epoch_means(setup: Setup, progress: Progress) -> tuple[float, float]:
     """Mean loss and error in percent over the steps of this epoch so far."""
     steps = (progress.step - 1) % setup.steps_per_epoch + 1
-    images = steps * min(setup.recipe.batch_size, len(setup.train))
+    images = steps * min(setup.global_batch_size, len(setup.train))
     return progress.epoch_loss_sum / steps, 100 * progress.epoch_wrong / images
 
 
@@ -274,10 +308,10 @@ def _step_event(setup: Setup, learner: Learner, start: Progress, seconds: float)
         step=progress.step,
         total_steps=setup.total_steps,
         epoch=(progress.step - 1) // setup.steps_per_epoch + 1,
-        lr=setup.recipe.lr * _lr_share(setup, learner, progress.step),
+        lr=setup.recipe.lr * setup.lr_scale * _lr_share(setup, learner, progress.step),
         train_loss=loss,
         train_error_percent=error,
-        images_per_second=steps_per_second * setup.recipe.batch_size,
+        images_per_second=steps_per_second * setup.global_batch_size,
         eta_seconds=(setup.total_steps - progress.step) / steps_per_second,
         gradient_norms=learner.gradient_norms,
     )
@@ -293,7 +327,8 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
         _check_finite(setup, score.loss, progress.step)
     best = progress.best_validation_error_percent
     if score is not None and (best is None or score.error_percent < best):
-        save_model(setup.folder.best_model_file, learner.model, setup.class_names)
+        if setup.team.is_leader:
+            save_model(setup.folder.best_model_file, learner.model, setup.class_names)
         progress = replace(
             progress, best_validation_error_percent=score.error_percent, best_epoch=epoch
         )
@@ -301,12 +336,12 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
     return EpochFinished(
         epoch=epoch,
         step=progress.step,
-        lr=setup.recipe.lr * _lr_share(setup, learner, progress.step - 1),
+        lr=setup.recipe.lr * setup.lr_scale * _lr_share(setup, learner, progress.step - 1),
         train_loss=train_loss,
         train_error_percent=train_error,
         validation_loss=score.loss if score else None,
         validation_error_percent=score.error_percent if score else None,
-        images_per_second=progress.step * setup.recipe.batch_size / progress.train_seconds,
+        images_per_second=progress.step * setup.global_batch_size / progress.train_seconds,
         train_seconds=progress.train_seconds,
         eta_seconds=(setup.total_steps - progress.step) * progress.train_seconds / progress.step,
         gradient_norms=learner.gradient_norms,
@@ -314,11 +349,14 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
 
 
 def _checkpoint(setup: Setup, learner: Learner) -> None:
+    generator_states = setup.team.gather(learner.generator.get_state())
+    if not setup.team.is_leader:
+        return
     save_checkpoint(
         setup.folder.state_file,
         learner.model,
         learner.optimizers.members,
-        learner.generator,
+        generator_states,
         learner.progress,
     )
     save_model(setup.folder.last_model_file, learner.model, setup.class_names)

@@ -83,7 +83,7 @@ def reproducing_command(config: TrainConfig) -> str:
     """The command line that starts the same run anywhere; paths of this machine left out."""
     recipe = config.recipe
     words = [
-        "python", "-m", "resnet_core", "train",
+        *program(config.devices), "train",
         "--model", config.model.name,
         "--data", config.data,
         "--recipe", recipe.name,
@@ -91,6 +91,14 @@ def reproducing_command(config: TrainConfig) -> str:
         "--seed", str(config.seed),
     ]  # fmt: skip
     return shlex.join(words + _changed_options(config))
+
+
+def program(devices: int) -> list[str]:
+    """The words that start this program on one device or on several."""
+    if devices == 1:
+        return ["python", "-m", "resnet_core"]
+    # Without the two dashes torchrun takes --run for an option of its own.
+    return ["torchrun", "--nproc-per-node", str(devices), "-m", "resnet_core", "--"]
 
 
 def _changed_options(config: TrainConfig) -> list[str]:

@@ -35,7 +35,18 @@ class OptimizerSet:
             member.step()
 
 
-def make_optimizers(recipe: Recipe, network: nn.Module) -> OptimizerSet:
+def lr_scale(recipe: Recipe, devices: int) -> int:
+    """What the learning rate is multiplied by when the batches of several devices make one step.
+
+    SGD's by their number (Goyal et al. 2017, arXiv 1706.02677 §2.1): that many small steps add up
+    their gradients, where one large step takes the mean. Adam's and Muon's stay: the length of
+    their steps does not come from the gradient's, so a longer one would only overshoot; a larger
+    batch points it better. Under `muon` this is the rate of what it leaves to SGD.
+    """
+    return 1 if recipe.optimizer == "adam" else devices
+
+
+def make_optimizers(recipe: Recipe, network: nn.Module, devices: int = 1) -> OptimizerSet:
     """The recipe's optimisers over all parameters of the network.
 
     With `muon`, convolution kernels turn by Muon (gates, whose scale matters, do not) and the
@@ -56,7 +67,8 @@ def make_optimizers(recipe: Recipe, network: nn.Module) -> OptimizerSet:
     if recipe.optimizer == "adam":
         # Epsilon as in Keras; L2 goes through the gradient, as a loss term does.
         return OptimizerSet(Adam(groups, lr=recipe.lr, eps=1e-7))
-    sgd = SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    lr = recipe.lr * lr_scale(recipe, devices)
+    sgd = SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if not kernels:
         return OptimizerSet(sgd)
     return OptimizerSet(sgd, Muon(kernels, lr=recipe.muon_lr, momentum=recipe.momentum))

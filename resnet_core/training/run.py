@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import subprocess
 import traceback
 from collections.abc import Iterator
@@ -24,41 +25,45 @@ from resnet_core.runs.folder import RunFolder, RunState, claim
 from resnet_core.runs.recorder import record
 from resnet_core.runs.tensorboard import choose_mirror
 from resnet_core.training.config import TrainConfig
+from resnet_core.training.distributed import ALONE, Team
 from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.loop import train
-from resnet_core.training.new_run import read_config, times_tested
+from resnet_core.training.new_run import program, read_config, times_tested
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def execute(folder: RunFolder, tensorboard: bool | None = None) -> Iterator[Event]:
+def execute(
+    folder: RunFolder, tensorboard: bool | None = None, team: Team = ALONE
+) -> Iterator[Event]:
     """Train in the folder from where it stands, recording every event, to the end or to a stop.
 
     Args:
         tensorboard: from here on with TensorBoard's files, or without; None as before.
+        team: the processes that do this side by side; its leader writes.
 
     Raises:
         RunError: the run is finished, or another process works on it.
         LabError: data or options are at fault; the reason is in `error.txt` too.
     """
     config = read_config(folder)
-    if folder.state() is RunState.FINISHED:
-        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
-    claim(folder, describe_environment() | {"commit": current_commit()})
+    team.follow_leader(lambda: _begin(folder, config.devices, team.size))
     if tensorboard is not None:
         config = replace(config, tensorboard=tensorboard)
-        write_json(folder.config_file, folder.config() | {"tensorboard": tensorboard})
+        if team.is_leader:
+            write_json(folder.config_file, folder.config() | {"tensorboard": tensorboard})
     last_epoch: EpochFinished | None = None
     try:
         # Options are checked before the data is read or fetched.
-        choose_hardware(config.device, config.precision, config.compile, 0)
+        choose_hardware(config.device, config.precision, config.compile, 0, team)
         mirror = choose_mirror(folder, config.tensorboard)
-        dataset = load_dataset(config.data, Path(config.data_folder))
+        dataset = team.leader_first(lambda: load_dataset(config.data, Path(config.data_folder)))
         _check_fit(config, dataset)
-        for event in mirror(record(train(config, dataset, folder), folder)):
+        events = train(config, dataset, folder, team)
+        for event in mirror(record(events, folder)) if team.is_leader else events:
             if isinstance(event, EpochFinished):
                 last_epoch = event
-            if isinstance(event, Finished):
+            if isinstance(event, Finished) and team.is_leader:
                 write_json(folder.summary_file, _summarise(config, folder, event, last_epoch))
             yield event
     except LabError as error:
@@ -74,6 +79,18 @@ def execute(folder: RunFolder, tensorboard: bool | None = None) -> Iterator[Even
         )
         _tell_failure(folder, f"{full}\n")
         raise full from None
+
+
+def _begin(folder: RunFolder, devices: int, processes: int) -> None:
+    if folder.state() is RunState.FINISHED:
+        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
+    if devices != processes:
+        words = shlex.join([*program(devices), "resume", str(folder.path)])
+        raise RunError(
+            f"Run {folder.name} trains with {devices} process(es), not {processes}: its steps "
+            f"depend on that. Go on with `{words}`."
+        )
+    claim(folder, describe_environment() | {"commit": current_commit()})
 
 
 def misfits(model: ModelConfig, dataset: Dataset) -> list[str]:
@@ -97,10 +114,11 @@ def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
     recipe, n = config.recipe, len(dataset.train)
     problems = misfits(config.model, dataset)
     held_out = min(recipe.validation_images, n // 10)  # as the loop sets them aside
-    if recipe.batch_size > n - held_out:
+    step_images = recipe.batch_size * config.devices
+    if step_images > n - held_out:
         problems.append(
-            f"A step takes {recipe.batch_size} images, but there are {n - held_out} to train on: "
-            f"choose --batch-size {max(1, (n - held_out) // 4)} or less."
+            f"A step takes {step_images} images, but there are {n - held_out} to train on: "
+            f"choose --batch-size {max(1, (n - held_out) // (4 * config.devices))} or less."
         )
     if recipe.keep == "best" and not held_out:
         problems.append(
@@ -119,6 +137,8 @@ def _is_disk_full(error: Exception) -> bool:
 
 
 def _tell_failure(folder: RunFolder, reason: str) -> None:
+    if folder.error_file.exists():  # of a team, the first to fail knows why
+        return
     folder.reserve_file.unlink(missing_ok=True)  # the space this file is written into
     with suppress(OSError):  # whoever reads the output still learns the reason
         write_text(folder.error_file, reason)

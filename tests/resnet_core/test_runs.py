@@ -155,7 +155,7 @@ step = 0
 while True:
     step += 1
     torch.nn.init.constant_(net.weight, step)
-    save_checkpoint(Path(sys.argv[1]), net, [opt], g, Progress(step=step))
+    save_checkpoint(Path(sys.argv[1]), net, [opt], [g.get_state()], Progress(step=step))
     print(step, flush=True)
 """
     path = tmp_path / "last.state"
@@ -177,7 +177,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.state"
     net = torch.nn.Linear(4, 4)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    save_checkpoint(path, net, [optimizer], torch.Generator(), Progress())
+    save_checkpoint(path, net, [optimizer], [torch.Generator().get_state()], Progress())
     other = torch.nn.Linear(5, 5)
     with pytest.raises(RunError, match="can't be resumed"):
         load_checkpoint(

@@ -67,7 +67,7 @@ def test_files_hold_what_the_events_say_after_a_kill_and_a_resume(tmp_path: Path
 
 def test_steps_done_again_are_shown_once(tmp_path: Path) -> None:
     def started(step: int) -> Started:
-        return Started(step, 9, 9, 90, 10, "cpu", "fp32", False)
+        return Started(step, 9, 9, 90, 10, "cpu", "fp32", False, 1, 10, 1)
 
     def stepped(step: int, loss: float) -> Stepped:
         return Stepped(step, 9, 1, 0.1, loss, 50.0, 100.0, 1.0, {"stem": 2.0})
