@@ -25,7 +25,7 @@ from resnet_core.data.dataset import (
     pixel_mean,
     split_validation,
 )
-from resnet_core.errors import ConfigError, LabError
+from resnet_core.errors import LabError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
 from resnet_core.models.network import Network, PixelModel
 from resnet_core.models.saved import load_model, save_model
@@ -132,13 +132,7 @@ def _set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team
     # A tenth at the most: small sets keep enough to learn from.
     held_out = min(recipe.validation_images, len(dataset.train) // 10)
     train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
-    global_batch_size = recipe.batch_size * team.size
-    if team.size > 1 and len(train_split) < global_batch_size:
-        raise ConfigError(
-            f"A step of {team.size} devices takes {global_batch_size:,} images, and there are "
-            f"{len(train_split):,}: choose a smaller --batch-size or fewer processes."
-        )
-    steps_per_epoch = max(1, len(train_split) // global_batch_size)
+    steps_per_epoch = max(1, len(train_split) // (recipe.batch_size * team.size))
     total_steps = max(1, round(recipe.epochs * steps_per_epoch))
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -114,10 +114,11 @@ def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
     recipe, n = config.recipe, len(dataset.train)
     problems = misfits(config.model, dataset)
     held_out = min(recipe.validation_images, n // 10)  # as the loop sets them aside
-    if recipe.batch_size > n - held_out:
+    step_images = recipe.batch_size * config.devices
+    if step_images > n - held_out:
         problems.append(
-            f"A step takes {recipe.batch_size} images, but there are {n - held_out} to train on: "
-            f"choose --batch-size {max(1, (n - held_out) // 4)} or less."
+            f"A step takes {step_images} images, but there are {n - held_out} to train on: "
+            f"choose --batch-size {max(1, (n - held_out) // (4 * config.devices))} or less."
         )
     if recipe.keep == "best" and not held_out:
         problems.append(
