@@ -1,24 +1,27 @@
-"""The app against the least a Gradio app can be: time to a served page, and one request.
+"""The app against the least a Gradio app can be, and against itself while a net trains.
 
 Each rival is a process of its own on this machine; rounds alternate.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.rounds import Comparison
 from resnet_core.errors import LabError
+from resnet_core.runs.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "ui" / "examples" / "ship.jpg"
@@ -28,6 +31,9 @@ ONE_LINE_APP = (
     ".launch(server_port=int(sys.argv[1]), quiet=True)"
 )
 REQUESTS_A_ROUND = 15
+REQUESTS_FOR_P95 = 100
+UNTIMED_REQUESTS = 10
+BUSY_RUN = ["--model", "resnet20_v1", "--data", "shapes", "--recipe", "fast", "--compile", "off"]
 START_LIMIT_SECONDS = 120
 
 
@@ -66,13 +72,61 @@ def compare_request(rounds: int) -> dict[str, Any]:
     return {"benchmark": "request", **Comparison(tuple(ours), tuple(theirs)).to_dict("ms")}
 
 
-def _median_ms(call: Any) -> float:
+def compare_busy(rounds: int) -> dict[str, Any]:
+    """95th percentile of `/classify` while a net trains in the background, over that when idle."""
+    from gradio_client import Client, handle_file
+
+    with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
+        runs = Path(folder)
+        with served([*app_words()[:-1], "--runs", folder, "--port"]) as url:
+            app, picture = Client(url, verbose=False), handle_file(PICTURE)
+
+            def classify() -> None:
+                app.predict(image=picture, api_name="/classify")
+
+            for _ in range(UNTIMED_REQUESTS):
+                classify()
+            busy, idle = [], []
+            for _ in range(rounds):
+                idle.append(_p95_ms(classify))
+                with _training(runs):
+                    busy.append(_p95_ms(classify))
+    return {"benchmark": "busy", **Comparison(tuple(busy), tuple(idle)).to_dict("ms")}
+
+
+@contextmanager
+def _training(runs: Path) -> Iterator[None]:
+    """A net that trains as the app's Start button makes it, from its first steps until here."""
+    words = ["train", *BUSY_RUN, "--queue", "--json", "--runs", str(runs)]
+    command = [sys.executable, "-m", "resnet_core", *words]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    folder = RunFolder(runs / json.loads(said.stdout)["run"])
+    deadline = perf_counter() + START_LIMIT_SECONDS
+    while not any(event["event"] == "step" for event in folder.events()):
+        if perf_counter() > deadline:
+            raise LabError(f"{folder.name} did not train in {START_LIMIT_SECONDS} seconds.")
+        sleep(0.1)
+    yield
+    folder.request_stop()
+    while folder.process_id() is not None:
+        sleep(0.1)
+
+
+def _times_ms(call: Any, requests: int) -> list[float]:
     times = []
-    for _ in range(REQUESTS_A_ROUND):
+    for _ in range(requests):
         began = perf_counter()
         call()
         times.append(1000 * (perf_counter() - began))
-    return median(times)
+    return times
+
+
+def _median_ms(call: Any) -> float:
+    return median(_times_ms(call, REQUESTS_A_ROUND))
+
+
+def _p95_ms(call: Any) -> float:
+    return quantiles(_times_ms(call, REQUESTS_FOR_P95), n=20)[-1]
 
 
 def app_words() -> list[str]:

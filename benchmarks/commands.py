@@ -26,6 +26,9 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
     app = commands.add_parser("app", help="the app against a one-line Gradio app")
     app.add_argument("--rounds", type=int, default=5, help="pairs of measurements (default: 5)")
+    app.add_argument(
+        "--only", nargs="+", choices=("start", "request", "busy"), help="some of its parts"
+    )
     app.add_argument("--json", action="store_true", help="print one JSON object")
     app.set_defaults(execute=_app)
 
@@ -45,14 +48,20 @@ def _training(options: argparse.Namespace) -> None:
 
 
 def _app(options: argparse.Namespace) -> None:
-    from benchmarks.app_speed import compare_request, compare_start
+    from benchmarks.app_speed import compare_busy, compare_request, compare_start
 
-    start, request = compare_start(options.rounds), compare_request(options.rounds)
+    parts = {
+        "start": (compare_start, "seconds", "s"),
+        "request": (compare_request, "ms", "ms"),
+        "busy": (compare_busy, "ms", "ms"),
+    }
+    wanted = options.only or list(parts)
+    results = {name: parts[name][0](options.rounds) for name in wanted}
     if options.json:
-        print(json.dumps({"start": start, "request": request}, indent=2))
-    else:
-        _print(start, "seconds", "s", False)
-        _print(request, "ms", "ms", False)
+        print(json.dumps(results, indent=2))
+        return
+    for name, result in results.items():
+        _print(result, *parts[name][1:], False)
 
 
 def _print(result: dict[str, Any], unit: str, shown: str, as_json: bool) -> None:

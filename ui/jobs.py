@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -113,7 +112,6 @@ def command(module: str, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", module, *words],
         cwd=ROOT,
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # it shares the cores with a training
         capture_output=True,
         text=True,
         timeout=COMMAND_LIMIT_SECONDS,

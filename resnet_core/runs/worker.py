@@ -86,8 +86,6 @@ def _start(words: list[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             words,
             cwd=ROOT,
-            # Threads that wait without spinning: a waiting core is free for the app's answers.
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
