@@ -44,11 +44,12 @@ def build_app() -> gr.Blocks:
         title="ResNet Lab", analytics_enabled=False, delete_cache=(3600, 86_400), fill_width=False
     ) as app:
         gr.HTML('<h1 class="lab-title">ResNet Lab</h1>', elem_id="title")
+        kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
         with gr.Tabs(selected="classify") as tabs:
             with gr.Tab("Classify", id="classify") as classify_tab:
                 menus = build_classify_tab()
             with gr.Tab("Train", id="train") as train_tab:
-                panel, timer = build_train_tab()
+                panel, timer = build_train_tab(kept)
             with gr.Tab("Models", id="models") as models_tab:
                 models = build_models_tab()
         status = ActionList(render_status("starting", []), elem_id="status")

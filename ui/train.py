@@ -32,8 +32,12 @@ LOOK_EVERY_SECONDS = 1.0
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_train_tab() -> tuple[WatchPanel, gr.Timer]:
-    """Lay the tab out, then wire it. The timer looks at the run while the tab is open."""
+def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
+    """Lay the tab out, then wire it. The timer looks at the run while the tab is open.
+
+    Args:
+        kept: the settings in the browser's memory; made outside the tabs, which are mounted late.
+    """
     gr.Markdown(
         "Train a net for a few minutes and watch its error fall; compare depths, families and recipes.",
         elem_classes="lab-lead",
@@ -52,7 +56,6 @@ def build_train_tab() -> tuple[WatchPanel, gr.Timer]:
             again = build_run_actions(panel)
     build_compare()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
-    kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
     timer.tick(look, [panel.picked, panel.seen], panel.outputs, **PRIVATE)
     _wire_form(form, command, kept)
     measure.click(_estimate, form.inputs, said, **PRIVATE)

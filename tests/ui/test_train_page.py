@@ -21,10 +21,13 @@ from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_un
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
 EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 WORDS = [
     "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", EPOCHS,
 ]  # fmt: skip
+
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,7 @@ def points(page: Page) -> int:
 
 
 def wait_for_state(page: Page, state: str) -> None:
-    expect(page.locator("#run-header .lab-state")).to_have_text(
-        re.compile(f"^{state}"), timeout=PATIENCE_MS
-    )
+    expect(page.locator("#run-header .lab-state")).to_have_text(re.compile(f"^{state}"))
 
 
 def test_a_run_from_start_over_reload_stop_and_resume_into_classify(
@@ -261,7 +262,7 @@ def test_an_estimate_comes_before_the_run(page: Page) -> None:
     choose(page, "#data", "shapes")
     choose(page, "#depth", "8")
     page.click("#estimate")
-    expect(page.locator("#estimate-answer")).to_contain_text("images/s", timeout=PATIENCE_MS)
+    expect(page.locator("#estimate-answer")).to_contain_text("images/s")
     assert "MB of memory" in page.inner_text("#estimate-answer")
 
 
