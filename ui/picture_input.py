@@ -14,7 +14,7 @@ class PictureInput(gr.Image):  # type: ignore[misc]
     """`gr.Image` without its decoding.
 
     Gradio decodes and encodes what it is given before any handler sees it, which loses
-    16-bit, CMYK and animation, and turns a damaged file into a traceback. `export.pictures` does
+    16-bit, CMYK and animation, and turns a damaged file into a traceback. `resnet_core.pictures` does
     that work, and answers in a sentence.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from benchmarks.figures.style import clock
-from resnet_core.errors import LabError
+from resnet_core.errors import ConfigError, LabError
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.answers import render_problem
@@ -73,9 +73,9 @@ def _wire_form(form: TrainForm, command: gr.HTML, kept: gr.BrowserState) -> None
         [part.change for part in form.inputs],
         _remember, form.inputs, [command, kept], trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
-    restore = gr.context.Context.root_block.load
-    restore(_restore, kept, form.inputs, **PRIVATE).then(
-        _remember, form.inputs, [command, kept], **PRIVATE
+    # Command line and settings arrive together: a second event could overtake the first.
+    gr.context.Context.root_block.load(
+        _restore, [kept, *form.inputs], [command, *form.inputs], **PRIVATE
     )
 
 
@@ -97,12 +97,16 @@ def _fill_in_recipe(name: str) -> list[Any]:
 
 def _remember(*shown: Any) -> tuple[str, dict[str, Any]]:
     values = _values(shown)
+    return _command_line(values), values
+
+
+def _command_line(values: dict[str, Any]) -> str:
+    """The command that the settings stand for, or what is wrong with them."""
     try:
         config, minutes = config_of(values)
-        text = render_command(jobs.train_command(config, minutes))
     except LabError as error:
-        text = render_problem(str(error))
-    return text, values
+        return render_problem(str(error))
+    return render_command(jobs.train_command(config, minutes))
 
 
 def render_command(command: str) -> str:
@@ -113,15 +117,15 @@ def render_command(command: str) -> str:
     )
 
 
-def _restore(kept: dict[str, Any] | None) -> list[Any]:
+def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
     """The settings this browser had when it was last here, if they still mean something."""
-    if not kept or set(kept) != set(NAMES):
-        return [gr.skip()] * len(NAMES)
     try:
+        if not kept or set(kept) != set(NAMES):
+            raise ConfigError("Nothing was kept, or by a version with other settings.")
         config_of(kept)
     except (LabError, KeyError, ValueError, TypeError):
-        return [gr.skip()] * len(NAMES)
-    return _shown(kept)
+        return [_command_line(_values(shown)), *[gr.skip()] * len(NAMES)]
+    return [_command_line(kept), *_shown(kept)]
 
 
 def _copy_settings(name: str | None) -> list[Any]:

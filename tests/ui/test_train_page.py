@@ -20,8 +20,8 @@ from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
-EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
-PATIENCE_MS = 60_000
+EPOCHS = 3  # long enough to be met on the way by a reload, a stop and a kill
+PATIENCE_MS = 150_000
 WORDS = [
     "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", EPOCHS,
 ]  # fmt: skip
@@ -151,7 +151,7 @@ def test_a_run_from_start_over_reload_stop_and_resume_into_classify(
     page.get_by_role("tab", name="Models").click()
     expect(page.locator("#models")).to_contain_text(f"your run {folder.name}")
     page.click(f"#models button[data-row='{folder.name}']")
-    expect(page.locator("#model-card")).to_contain_text("6 epochs of taste, seed 0")
+    expect(page.locator("#model-card")).to_contain_text(f"{EPOCHS} epochs of taste, seed 0")
 
 
 def test_a_killed_app_loses_nothing(browser, tmp_path: Path, unbroken: RunFolder) -> None:
@@ -290,7 +290,6 @@ def test_train_and_models_fit_and_can_be_read(browser, app: App, width: int, dar
         color_scheme="dark" if dark else "light",
     )  # fmt: skip
     page.wait_for_selector("#run-header .lab-run-figures")
-    wait_until(lambda: points(page) > 0)
     for accordion in ("#recipe-fields", "#more-settings", "#own-images", "#run-more", "#run-log"):
         page.click(f"{accordion} button")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
