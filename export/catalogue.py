@@ -59,12 +59,21 @@ def find_exported(name: str) -> Exported:
     Raises:
         ModelError: there is none; the names there are.
     """
-    models = {model.name: model for model in list_exported()}
-    if name in models:
-        return models[name]
     path = Path(name)
     if path.suffix == ".onnx" and path.is_file():
         return Exported(path.stem, path, path.name)
-    raise ModelError(
-        f"There is no exported model '{name}': choose one of {', '.join(models) or 'none yet'}."
-    )
+    return find_listed(name)
+
+
+def find_listed(name: str) -> Exported:
+    """An exported model by name alone: what a page may ask for, which must not name files.
+
+    Raises:
+        ModelError: there is none; the names there are.
+    """
+    models = {model.name: model for model in list_exported()}
+    if name not in models:
+        raise ModelError(
+            f"There is no exported model '{name}': choose one of {', '.join(models) or 'none yet'}."
+        )
+    return models[name]

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from export.catalogue import list_exported
+from export.catalogue import find_listed, list_exported
 from export.classifier import Answer, classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers, render_problem
@@ -118,6 +118,7 @@ def _answer_page(picture: Path | None, model: str | None, other: str, top_k: int
         return render_problem(_NO_MODELS)
     try:
         names = [model] if other in (NOBODY, model) else [model, other]
+        names = [find_listed(name).name for name in names]
         return render_answers(compare(picture, names), int(top_k))
     except LabError as error:
         return render_problem(str(error))
@@ -129,7 +130,7 @@ def _answer_api(
     if image is None:
         raise gr.Error("No picture was sent: pass one as `image`.", print_exception=False)
     try:
-        answer = classify(image, model)
+        answer = classify(image, find_listed(model).name)
     except LabError as error:
         raise gr.Error(str(error), print_exception=False) from None
     ranked = dict(answer.ranked(max(1, int(top_k))))
@@ -149,7 +150,7 @@ def _classify_many(files: list[str] | None, model: str | None) -> tuple[Any, Any
 
 def _row(file: Path, model: str) -> list[str]:
     try:
-        answer: Answer = classify(file, model)
+        answer: Answer = classify(file, find_listed(model).name)
     except LabError as error:
         return [file.name, "", "", "", "", str(error)]
     (first, p), (second, q) = answer.ranked(2)

@@ -60,8 +60,8 @@ def build_app() -> gr.Blocks:
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, list(menus), **PRIVATE)
         models_tab.select(**models.opening())
-        for button, source in ((panel.use, panel.picked), (models.use, models.picked)):
-            _wire_use(button, source, panel.message, menus, tabs)
+        for part in (panel, models):
+            _wire_use(part.use, part.picked, part.message, menus, tabs)
     return app
 
 

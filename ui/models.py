@@ -21,6 +21,7 @@ class ModelsTab:
 
     picked: gr.State
     use: gr.Button
+    message: gr.HTML
     outputs: list[Any]
 
     def opening(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def build_models_tab() -> ModelsTab:
                 keep = gr.Button("Keep it")
             message = gr.HTML()
     outputs = [picked, table, card, figure, use, onnx, weights, delete]
-    tab = ModelsTab(picked, use, outputs)
+    tab = ModelsTab(picked, use, message, outputs)
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     table.click(_pick, None, outputs, **options)
     delete.click(lambda: gr.update(visible=True), None, confirm, **options)

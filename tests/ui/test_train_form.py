@@ -1,0 +1,111 @@
+"""The settings, the config they stand for, and the command line say the same."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnet_core.commands import _config_of, add_commands
+from resnet_core.errors import ConfigError, RunError
+from resnet_core.files import write_json
+from resnet_core.runs.history import read_history_csv
+from resnet_core.training.recipes import RECIPES
+from resnet_core.zoo import zoo_entries
+from ui import jobs
+from ui.train_form import NAMES, RECIPE_FIELDS, config_of, recipe_values, valid_depths, values_of
+
+
+def values(recipe: str = "paper", **changes: object) -> dict[str, object]:
+    chosen = RECIPES[recipe]
+    return {
+        "family": "resnet_v1", "depth": 20, "data": "shapes", "recipe": recipe,
+        "amount": chosen.epochs, "unit": "epochs", **recipe_values(chosen), "seed": 3,
+        "device": "cpu", "precision": "fp32", "compile": "off", "shortcut": "B", **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_settings_config_and_command_line_say_the_same(recipe: str) -> None:
+    changed = values(recipe, nesterov=recipe == "paper", drop_points="0.25, 0.5", drop_factors="1,0.5",
+                     batch_size=64, amount=2.5)  # fmt: skip
+    config, minutes = config_of(changed)
+    assert minutes is None and set(changed) == set(NAMES)
+    assert config.recipe.drop_points == (0.25, 0.5) and config.recipe.batch_size == 64
+    assert values_of(config.to_dict()) == changed | {
+        "drop_points": "0.25, 0.5", "drop_factors": "1, 0.5",
+    }  # fmt: skip
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    words = shlex.split(jobs.train_command(config, None))[3:]
+    read = _config_of(parser.parse_args([*words, "--data-folder", config.data_folder]))
+    assert read == config
+    in_minutes = shlex.split(jobs.train_command(config, 7))
+    assert in_minutes[in_minutes.index("--minutes") + 1] == "7" and "--epochs" not in in_minutes
+
+
+def test_wrong_settings_are_said() -> None:
+    for changes, words in (
+        ({"drop_points": "a, b"}, "should be numbers"), ({"batch_size": None}, "is empty"),
+        ({"amount": 0}, "more than 0 epochs"), ({"lr": -1, "batch_size": 0}, "at least 1 image"),
+        ({"data": "own/nothing"}, "own"),
+    ):  # fmt: skip
+        with pytest.raises(Exception, match=words) as caught:
+            config_of(values(**changes))
+        assert "Traceback" not in str(caught.value)
+
+
+def test_only_valid_depths_are_offered() -> None:
+    assert valid_depths("resnet_v2")[:3] == [11, 20, 29] and 1001 in valid_depths("resnet_v2")
+    assert all((depth - 2) % 6 == 0 for depth in valid_depths("plain"))
+
+
+def test_every_recipe_field_is_shown_and_explained() -> None:
+    from resnet_core.options import field_docs
+    from resnet_core.training.recipes import Recipe
+
+    assert all(field_docs(Recipe)[field.name] for field in RECIPE_FIELDS)
+
+
+def test_a_page_can_not_name_a_folder_outside_the_runs(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "secret").mkdir()
+    write_json(tmp_path / "secret" / "config.json", {})
+    for name in ("../secret", str(tmp_path / "secret"), "", ".."):
+        with pytest.raises(RunError):
+            jobs.run_named(name)
+
+
+def test_a_shipped_history_has_the_cards_last_figures() -> None:
+    for entry in zoo_entries():
+        history = read_history_csv(entry.folder / "history.csv", entry.card["recipe"]["batch_size"])
+        assert len(history.epochs) == entry.card["epochs"]
+        assert history.epochs[-1].train_error_percent == entry.card["train_error_percent"]
+        assert history.epochs[-1].step == pytest.approx(history.total_steps)
+    with pytest.raises(RunError, match="can't be read"):
+        read_history_csv(Path(__file__), 128)
+
+
+def test_runs_commands_show_and_set(run_module, tmp_path: Path) -> None:
+    from resnet_core.training.new_run import create_run
+
+    config = replace(config_of(values())[0], data_folder="data")
+    folder = create_run(config, tmp_path)
+    shown = run_module("resnet_core", "runs", "show", folder.name, "--runs", tmp_path, "--json")
+    row = json.loads(shown.stdout)
+    assert row["model"] == "resnet20_v1" and row["config"]["seed"] == 3
+    assert "2" in run_module("resnet_core", "runs", "limit", 2, "--runs", tmp_path).stdout
+    exported = run_module("resnet_core", "runs", "export", folder.path)
+    assert exported.returncode == 2 and "no weights yet" in exported.stderr
+    missing = run_module("resnet_core", "runs", "stop", "nothing", "--runs", tmp_path)
+    assert missing.returncode == 2 and "There is no run" in missing.stderr
+
+
+def test_a_config_error_names_every_problem() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(values(lr=-1, batch_size=0, weight_decay=-1))
+    assert len(caught.value.problems) == 3
