@@ -56,8 +56,13 @@ def _card(row: dict[str, Any], bar: str, figures: str) -> str:
         f'<p class="lab-run-name"><span class="lab-dot"></span><b>{escape(title)}</b> '
         f'<span class="lab-run-about">{escape(about)}</span>'
         f'<span class="lab-state lab-state-{row["state"]}">{STATE_WORDS[row["state"]]}{place}</span></p>'
-        f'{bar}<p class="lab-run-figures">{escape(figures)}</p></div>'
+        f'{bar}<p class="lab-run-figures">{_unbroken(escape(figures))}</p></div>'
     )
+
+
+def _unbroken(text: str) -> str:
+    """Units stay on the line of their numbers."""
+    return text.replace(" %", "&nbsp;%").replace(" images/s", "&nbsp;images/s")
 
 
 def _figures(row: dict[str, Any]) -> str:
