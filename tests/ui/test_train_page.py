@@ -20,7 +20,7 @@ from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
-EPOCHS = 3  # long enough to be met on the way by a reload, a stop and a kill
+EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
 PATIENCE_MS = 150_000
 WORDS = [
     "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", EPOCHS,
