@@ -46,8 +46,7 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
         with gr.Column(scale=5, min_width=320, elem_id="settings"):
             form = build_form()
             build_own_images(form["data"])
-            first = _values(tuple(part.value for part in form.inputs))
-            command = gr.HTML(_command_line(first), elem_id="train-command")
+            command = gr.HTML(elem_id="train-command")
             with gr.Row():
                 measure = gr.Button("Estimate", elem_id="estimate", min_width=120)
                 start = gr.Button("Start", variant="primary", elem_id="start", min_width=120)
@@ -74,9 +73,10 @@ def _wire_form(form: TrainForm, command: gr.HTML, kept: gr.BrowserState) -> None
         [part.change for part in form.inputs],
         _remember, form.inputs, [command, kept], trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
-    # The command line follows by the settings' own changes: one written here could come late and
-    # undo what a quick person has chosen meanwhile.
-    gr.context.Context.root_block.load(_restore, kept, form.inputs, **PRIVATE)
+    # Command line and settings arrive together: a second event could overtake the first.
+    gr.context.Context.root_block.load(
+        _restore, [kept, *form.inputs], [command, *form.inputs], **PRIVATE
+    )
 
 
 def _values(shown: tuple[Any, ...]) -> dict[str, Any]:
@@ -117,15 +117,15 @@ def render_command(command: str) -> str:
     )
 
 
-def _restore(kept: dict[str, Any] | None) -> list[Any]:
+def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
     """The settings this browser had when it was last here, if they still mean something."""
     try:
         if not kept or set(kept) != set(NAMES):
             raise ConfigError("Nothing was kept, or by a version with other settings.")
         config_of(kept)
     except (LabError, KeyError, ValueError, TypeError):
-        return [gr.skip()] * len(NAMES)
-    return _shown(kept)
+        return [_command_line(_values(shown)), *[gr.skip()] * len(NAMES)]
+    return [_command_line(kept), *_shown(kept)]
 
 
 def _copy_settings(name: str | None) -> list[Any]:
