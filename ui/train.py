@@ -43,7 +43,8 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
         elem_classes="lab-lead",
     )
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320, elem_id="settings"):
+        # Shown once the browser's own settings are in it: restoring never overtakes a person.
+        with gr.Column(scale=5, min_width=320, elem_id="settings", visible="hidden") as settings:
             form = build_form()
             build_own_images(form["data"])
             command = gr.HTML(elem_id="train-command")
@@ -57,14 +58,16 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
     build_compare()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     timer.tick(look, [panel.picked, panel.seen], panel.outputs, **PRIVATE)
-    _wire_form(form, command, kept)
+    _wire_form(form, command, kept, settings)
     measure.click(_estimate, form.inputs, said, **PRIVATE)
     start.click(_start, form.inputs, [said, panel.picked], **PRIVATE).then(**panel.looking())
     again.click(_copy_settings, panel.picked, form.inputs, **PRIVATE)
     return panel, timer
 
 
-def _wire_form(form: TrainForm, command: gr.HTML, kept: gr.BrowserState) -> None:
+def _wire_form(
+    form: TrainForm, command: gr.HTML, kept: gr.BrowserState, settings: gr.Column
+) -> None:
     """Fields follow what they depend on; the command line and the browser's memory follow all."""
     form["family"].input(_offer_depths, [form["family"], form["depth"]], form["depth"], **PRIVATE)
     chosen = [form["amount"], form["unit"], *(form[field.name] for field in RECIPE_FIELDS)]
@@ -75,7 +78,7 @@ def _wire_form(form: TrainForm, command: gr.HTML, kept: gr.BrowserState) -> None
     )  # fmt: skip
     # Command line and settings arrive together: a second event could overtake the first.
     gr.context.Context.root_block.load(
-        _restore, [kept, *form.inputs], [command, *form.inputs], **PRIVATE
+        _restore, [kept, *form.inputs], [settings, command, *form.inputs], **PRIVATE
     )
 
 
@@ -124,8 +127,8 @@ def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
             raise ConfigError("Nothing was kept, or by a version with other settings.")
         config_of(kept)
     except (LabError, KeyError, ValueError, TypeError):
-        return [_command_line(_values(shown)), *[gr.skip()] * len(NAMES)]
-    return [_command_line(kept), *_shown(kept)]
+        return [gr.Column(visible=True), _command_line(_values(shown)), *[gr.skip()] * len(NAMES)]
+    return [gr.Column(visible=True), _command_line(kept), *_shown(kept)]
 
 
 def _copy_settings(name: str | None) -> list[Any]:

@@ -71,14 +71,15 @@ def build_watch() -> WatchPanel:
         )
     message = gr.HTML("", elem_id="run-message")
     queue = ActionList(elem_id="queue")
-    with gr.Column(visible=False) as details:
+    # Hidden, not absent: a figure that mounts while its first value arrives can miss it.
+    with gr.Column(visible="hidden") as details:
         figures = _lay_out_figures()
-        with gr.Accordion("Command lines and log", open=False, elem_id="run-log"):
-            commands = gr.Textbox(
-                label="The same on the command line", lines=3, buttons=["copy"],
-                interactive=False, elem_id="run-commands",
-            )  # fmt: skip
-            log = gr.Textbox(label="What the run printed", lines=8, max_lines=16, interactive=False)
+    with gr.Accordion("Command lines and log", open=False, elem_id="run-log"):
+        commands = gr.Textbox(
+            label="The same on the command line", lines=3, buttons=["copy"], interactive=False,
+            elem_id="run-commands",
+        )  # fmt: skip
+        log = gr.Textbox(label="What the run printed", lines=8, max_lines=16, interactive=False)
     seen = gr.State(NOTHING_SEEN)
     return WatchPanel(
         picked, seen, header, stop, resume, use, message, queue, details, figures, commands, log
@@ -119,14 +120,23 @@ def look(picked: str | None, seen: tuple[Any, ...]) -> Any:
     chosen = {} if shown == picked else {"value": shown}
     menu = gr.skip() if is_same_menu else gr.update(choices=entries, **chosen)
     if row is None:
-        nothing = [NO_RUNS, "", gr.update(visible=False), *_buttons("", False), "", ""]
+        nothing = [NO_RUNS, "", _shown_if(False), *_buttons("", False), "", ""]
         return [menu, now, *nothing, *([None] * len(FIGURE_HEIGHTS))]
     folder = jobs.run_named(row["name"])
     return [
-        menu, now, render_run(row), queue, gr.update(visible=True),
+        menu, now, render_run(row), queue, _shown_if(_has_curves(row)),
         *_buttons(row["state"], row.get("step", 0) > 0), action_commands(row), log_tail(folder),
         *_draw(folder),
     ]  # fmt: skip
+
+
+def _has_curves(row: dict[str, Any]) -> bool:
+    """Whether there are points, or some are to be expected."""
+    return bool(row.get("step")) or row["state"] in CAN_STOP
+
+
+def _shown_if(is_shown: bool) -> Any:
+    return gr.update(visible=is_shown or "hidden")
 
 
 def _choose(picked: str | None, rows: list[dict[str, Any]]) -> str | None:

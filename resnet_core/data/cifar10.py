@@ -15,7 +15,6 @@ import numpy as np
 
 from resnet_core.data.source import Arrays
 from resnet_core.errors import DataError
-from resnet_core.files import replace_file
 
 FILE_NAME = "cifar10.npz"
 CLASS_NAMES = (
@@ -34,7 +33,7 @@ def load_cifar10_arrays(data_folder: Path) -> Arrays:
     """
     path = data_folder / FILE_NAME
     if not path.exists():
-        _store(path, _download())
+        _download().write(path, np.savez_compressed)
     arrays = _read(path).check(str(path))
     if (len(arrays.x_train), len(arrays.x_test)) != (TRAIN_IMAGES, TEST_IMAGES):
         raise DataError(
@@ -58,21 +57,6 @@ def _read(path: Path) -> Arrays:
         raise DataError(
             f"{path} can't be read ({error}): delete it to download it again."
         ) from None
-
-
-def _store(path: Path, arrays: Arrays) -> None:
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(
-                file,
-                x_train=arrays.x_train,
-                y_train=arrays.y_train,
-                x_test=arrays.x_test,
-                y_test=arrays.y_test,
-                class_names=np.array(arrays.class_names),
-            )
-
-    replace_file(path, write)
 
 
 def _download() -> Arrays:

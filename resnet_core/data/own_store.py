@@ -21,7 +21,6 @@ from resnet_core.data.own_layout import LeftOut
 from resnet_core.data.own_npz import read_header
 from resnet_core.data.source import Arrays
 from resnet_core.errors import ConfigError, DataError
-from resnet_core.files import replace_file
 
 PREFIX = "own/"
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
@@ -112,21 +111,8 @@ def own_file(name: str, data_folder: Path) -> Path:
 def store(name: str, data_folder: Path, arrays: Arrays, report: Report) -> PreparedImages:
     """Write a set in one step."""
     text = json.dumps(report.to_dict(), allow_nan=False)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez(
-                file,
-                x_train=arrays.x_train,
-                y_train=arrays.y_train,
-                x_test=arrays.x_test,
-                y_test=arrays.y_test,
-                class_names=np.array(arrays.class_names),
-                report=np.array(text),
-            )
-
     path = own_file(name, data_folder)
-    replace_file(path, write)
+    arrays.write(path, report=np.array(text))
     return PreparedImages(name, path, report)
 
 

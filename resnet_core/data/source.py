@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_core.errors import DataError
+from resnet_core.files import replace_file
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,28 @@ class Arrays:
         if problems:
             raise DataError(f"{origin} is not a data set this app can use: {'; '.join(problems)}.")
         return self
+
+    def write(self, path: Path, save: Callable[..., None] = np.savez, **others: NDArray) -> None:
+        """Write an `.npz` in one step.
+
+        Args:
+            save: numpy.savez, or numpy.savez_compressed.
+            others: arrays to store beside these.
+        """
+
+        def write(temporary: Path) -> None:
+            with open(temporary, "wb") as file:
+                save(
+                    file,
+                    x_train=self.x_train,
+                    y_train=self.y_train,
+                    x_test=self.x_test,
+                    y_test=self.y_test,
+                    class_names=np.array(self.class_names),
+                    **others,
+                )
+
+        replace_file(path, write)
 
 
 def _problems_of(split: str, x: NDArray, y: NDArray, classes: int) -> list[str]:

@@ -33,6 +33,8 @@ class Progress:
     is_warming_up: bool = False
     best_validation_error_percent: float | None = None
     best_epoch: int = 0
+    measured_at_step: int = 0
+    """Where the sums begin when that is within an epoch: a run of 1.5 epochs that was extended."""
 
 
 def save_checkpoint(

@@ -4,6 +4,7 @@ import pytest
 
 from resnet_core.runs.folder import RunFolder
 from tests.resnet_core.live_runs import WORDS, run
+from tests.resnet_core.own_pictures import Pictures, draw_pictures
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,8 @@ def unbroken(tmp_path_factory) -> RunFolder:
     assert done.returncode == 0, done.stderr
     assert "Finished: test error" in done.stdout
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    return draw_pictures()

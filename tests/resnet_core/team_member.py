@@ -40,8 +40,8 @@ def join_gradients(batch_file: str, net_file: str, mode: str, result_file: str) 
 def train_and_tell_weights(words: list[str], folder: Path) -> None:
     """The command itself; then each member writes the hash of all the tensors it holds."""
     learners = []
-    make = loop._make_learner
-    loop._make_learner = lambda setup: learners.append((setup, make(setup))) or learners[0][1]
+    make = loop.make_learner
+    loop.make_learner = lambda setup: learners.append((setup, make(setup))) or learners[0][1]
     status = main(words)
     setup, learner = learners[0]
     digest = hashlib.sha256()

@@ -20,9 +20,9 @@ from resnet_core.models.network import Network, PixelModel
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.distributed import ALONE, Team, join_team
 from resnet_core.training.hardware import choose_hardware
-from resnet_core.training.loop import epoch_order
 from resnet_core.training.optimizers import lr_scale, make_optimizers
 from resnet_core.training.recipes import find_recipe
+from resnet_core.training.setup import epoch_order
 from tests.resnet_core.live_runs import ROOT, TIMED, run
 
 STEPS, BATCH = 4, 16

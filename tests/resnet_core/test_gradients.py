@@ -16,8 +16,9 @@ from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import PixelModel
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.loop import epoch_order, train
+from resnet_core.training.loop import train
 from resnet_core.training.recipes import find_recipe
+from resnet_core.training.setup import epoch_order
 
 FEW = torch.arange(60)
 

@@ -181,6 +181,29 @@ def test_extending_trains_on_and_keeps_the_first_figures(runs: Path) -> None:
         extend(folder, 0)
 
 
+def test_an_extension_within_an_epoch_reports_only_what_it_trained(runs: Path) -> None:
+    """Sums begin anew at the first end; the rest of that epoch must not be diluted by what was counted."""
+    folder = RunFolder(runs / "half")
+    words = [
+        *WORDS[:-4],
+        "--lr",
+        "1e-6",
+        "--muon-lr",
+        "1e-9",
+        "--epochs",
+        "0.5",
+        "--run",
+        folder.path,
+    ]
+    assert run(*words).returncode == 0
+    extend(folder, 0.5)
+    assert run("resume", folder.path).returncode == 0
+    ends = [e for e in folder.events() if e["event"] == "epoch"]
+    assert [e["epoch"] for e in ends] == [1, 1] and ends[0]["step"] < ends[1]["step"]
+    # The net hardly learns, so both halves have the loss of a net that knows nothing.
+    assert ends[1]["train_loss"] == pytest.approx(ends[0]["train_loss"], rel=0.1)
+
+
 def test_delete_asks_twice_and_refuses_a_running_run(tmp_path: Path) -> None:
     folder = a_run(tmp_path, "a")
     unasked = run("runs", "delete", folder.path)

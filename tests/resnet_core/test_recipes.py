@@ -13,11 +13,11 @@ from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network
 from resnet_core.training.hardware import choose_hardware
-from resnet_core.training.loop import epoch_order, make_loss_function
 from resnet_core.training.muon import Muon, orthogonalise
 from resnet_core.training.optimizers import make_optimizers
 from resnet_core.training.recipes import RECIPES, find_recipe
 from resnet_core.training.schedules import lr_share_at
+from resnet_core.training.setup import epoch_order, make_loss_function
 
 
 def test_paper_recipe_is_section_4_2() -> None:

@@ -1,0 +1,149 @@
+"""What a run works with: what stays the same throughout it, and what changes with every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from resnet_core.data.dataset import (
+    Dataset,
+    Split,
+    channel_statistics,
+    pixel_mean,
+    split_validation,
+)
+from resnet_core.models.network import Network, PixelModel
+from resnet_core.runs.checkpoint import Progress, load_checkpoint
+from resnet_core.runs.folder import RunFolder
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.distributed import Team
+from resnet_core.training.hardware import Hardware, choose_hardware
+from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
+from resnet_core.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same throughout a run."""
+
+    config: TrainConfig
+    folder: RunFolder
+    team: Team
+    hardware: Hardware
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    steps_per_epoch: int
+    total_steps: int
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.config.recipe
+
+    @property
+    def global_batch_size(self) -> int:
+        """Images in a step, over the whole team."""
+        return self.recipe.batch_size * self.team.size
+
+    @property
+    def lr_scale(self) -> int:
+        return lr_scale(self.recipe, self.team.size)
+
+
+@dataclass
+class Learner:
+    """What changes with every step."""
+
+    model: PixelModel
+    optimizers: OptimizerSet
+    generator: torch.Generator
+    loss_and_wrong: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    progress: Progress
+    gradient_norms: dict[str, float] = field(default_factory=dict)
+    """Of the last step that was to be reported."""
+
+
+def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team) -> Setup:
+    """Split the data, choose the hardware, count the steps.
+
+    Raises:
+        LabError: the hardware asked for is not there.
+    """
+    recipe = config.recipe
+    # A tenth at the most: small sets keep enough to learn from.
+    held_out = min(recipe.validation_images, len(dataset.train) // 10)
+    train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
+    steps_per_epoch = max(1, len(train_split) // (recipe.batch_size * team.size))
+    total_steps = max(1, round(recipe.epochs * steps_per_epoch))
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    hardware = choose_hardware(
+        config.device, config.precision, config.compile, total_steps * recipe.batch_size, team
+    )
+    return Setup(
+        config=config,
+        folder=folder,
+        team=team,
+        hardware=hardware,
+        train=train_split.to(hardware.device),
+        validation=validation.to(hardware.device),
+        test=dataset.test,
+        class_names=dataset.class_names,
+        steps_per_epoch=steps_per_epoch,
+        total_steps=total_steps,
+    )
+
+
+def make_learner(setup: Setup) -> Learner:
+    """The net at its seeded start, or as its folder's checkpoint has it.
+
+    Raises:
+        RunError: the checkpoint is damaged or belongs to another net.
+    """
+    recipe, device = setup.recipe, setup.hardware.device
+    measure = pixel_mean if recipe.normalisation == "per_pixel_mean" else channel_statistics
+    mean, std = measure(setup.train.to(torch.device("cpu")))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(setup.config.seed)
+        model = PixelModel(setup.config.model, mean, std)
+    model = model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimizers = make_optimizers(recipe, model.network, setup.team.size)
+    # Each member augments in its own way; the leader as a process alone does.
+    seed = setup.config.seed + setup.team.rank * 1_000_003
+    generator = torch.Generator(device).manual_seed(seed)
+    progress = Progress(is_warming_up=recipe.warmup_lr is not None)
+    if setup.folder.state_file.exists():
+        progress = load_checkpoint(
+            setup.folder.state_file, model, optimizers.members, generator, setup.team.rank
+        )
+    step = make_loss_function(model.network, recipe, setup.hardware)
+    return Learner(model, optimizers, generator, step, progress)
+
+
+def make_loss_function(
+    network: Network, recipe: Recipe, hardware: Hardware
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(normalised images, labels) → (mean loss to differentiate, number of wrong answers)."""
+
+    def loss_and_wrong(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with hardware.autocast():
+            logits = network(images)
+        # Softmax and its gradient in full precision: bf16 has too few digits for them.
+        logits = logits.float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        return loss, (logits.detach().argmax(1) != labels).sum()
+
+    return cast(Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], hardware.wrap(loss_and_wrong))
+
+
+def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
+    """The order of the images in one epoch (counted from 0): the same for the same seed."""
+    # An odd factor keeps (seed, epoch) pairs apart for any number of epochs a person will wait.
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(images, generator=generator)
