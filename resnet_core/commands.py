@@ -27,7 +27,7 @@ from resnet_core.runs.queue import enqueue
 from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.config import TrainConfig, default_data_folder
 from resnet_core.training.new_run import create_run
-from resnet_core.training.recipes import Recipe, find_recipe
+from resnet_core.training.recipes import Recipe, find_recipe, fit_to_depth
 
 if TYPE_CHECKING:
     from resnet_core.training.distributed import Team
@@ -73,9 +73,15 @@ def _add_data_folder(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
     """The options that make a TrainConfig, the same for `train` and `estimate`."""
     parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
+    add_options(parser, TrainConfig, only=["seed"])
+    add_setting(parser)
+
+
+def add_setting(parser: argparse.ArgumentParser) -> None:
+    """Those of them that nets and seeds of a study share."""
     parser.add_argument(
         "--data", default="cifar10",
         help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
@@ -83,22 +89,24 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
     add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
     add_options(parser, Recipe, only=RECIPE_OPTIONS, unset=True)
-    add_options(parser, TrainConfig, only=RUN_OPTIONS)
+    add_options(parser, TrainConfig, only=[name for name in RUN_OPTIONS if name != "seed"])
     _add_data_folder(parser)
 
 
-def _config_of(options: argparse.Namespace) -> TrainConfig:
+def config_of(options: argparse.Namespace) -> TrainConfig:
+    """The run that the options of `add_config` describe.
+
+    Raises:
+        LabError: what is wrong with them, all of it.
+    """
     model = parse_model_name(options.model, shortcut=options.shortcut, gate_bias=options.gate_bias)
     recipe = find_recipe(options.recipe).changed(**given_recipe(options))
-    if recipe.name == "paper" and model.depth >= 110 and recipe.warmup_lr is None:
-        # §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
-        recipe = recipe.changed(warmup_lr=0.01)
     data = _find_data(options.data, options.data_folder, options.json)
     class_names, image_size = describe_dataset(data, options.data_folder)
     return TrainConfig(
         model=replace(model, classes=len(class_names), input_size=image_size),
         data=data,
-        recipe=recipe,
+        recipe=fit_to_depth(recipe, model.depth),
         data_folder=str(options.data_folder),
         **{name: getattr(options, name) for name in RUN_OPTIONS},
     )
@@ -120,7 +128,7 @@ def given_recipe(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument("--run", type=Path, help="folder of the new run (default: named by time)")
     parser.add_argument(
         "--minutes", type=float, help="train as many epochs as fit, after a brief measurement"
@@ -133,7 +141,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = _config_of(options)
+    config = config_of(options)
     if options.minutes is not None:
         from resnet_core.training.estimate import fit_to_minutes
 
@@ -155,14 +163,14 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _estimate(options: argparse.Namespace) -> None:
     from resnet_core.training.estimate import estimate
 
-    found = estimate(_config_of(options))
+    found = estimate(config_of(options))
     if options.json:
         print(json.dumps(vars(found)))
         return

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from resnet_core.errors import LabError, RunError
+from benchmarks.depth.study import SHIPPED_FOLDER, Study, list_studies, read_study
+from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
 from resnet_core.runs.queue import enqueue, withdraw
 from resnet_core.runs.worker import ensure_worker
@@ -101,6 +102,57 @@ def delete(name: str) -> None:
 def export(name: str) -> None:
     """Write a run's ONNX file; it is in place only once it agrees with PyTorch."""
     command("export", "onnx", str(run_named(name).path))
+
+
+def study_words(
+    families: list[str], depths: list[str], seeds: float, data: str, recipe: str, epochs: float
+) -> list[str]:
+    """The words after `python -m benchmarks` that train this study.
+
+    Raises:
+        ConfigError: something is missing.
+    """
+    if not families or not depths or not seeds or not epochs:
+        raise ConfigError("A study needs a family, a depth, a seed and more than 0 epochs.")
+    numbers = sorted(int(depth) for depth in depths)
+    return [
+        "depth", "--families", ",".join(families), "--depths", ",".join(map(str, numbers)),
+        "--seeds", f"{seeds:g}", "--data", data, "--recipe", recipe, "--epochs", f"{epochs:g}",
+    ]  # fmt: skip
+
+
+def start_study(words: list[str]) -> str:
+    """Queue a study, or go on with it, and give its folder.
+
+    Raises:
+        LabError: the command's own sentence.
+    """
+    options = ["--data-folder", str(default_data_folder().resolve()), "--queue", "--json"]
+    answer = command("benchmarks", *words, *options)
+    return str(Path(json.loads(answer.splitlines()[-1])["study"]))
+
+
+def study_at(path: str | None) -> Study:
+    """A study that the page offers.
+
+    Raises:
+        RunError: it is gone, or the path is none of ours.
+    """
+    if path not in [str(known) for known in list_studies()]:
+        raise RunError("That is not one of the studies here: choose one from the list.")
+    return read_study(Path(path))
+
+
+def is_shipped(study: Study) -> bool:
+    """Whether it came with the app: it can be looked at, not trained on."""
+    return study.path.parent == SHIPPED_FOLDER
+
+
+def stop_study(study: Study) -> None:
+    """Withdraw what waits and ask the running ones to stop; their checkpoints stand."""
+    from benchmarks.depth import engine
+
+    engine.stop(study)
 
 
 def command(module: str, *words: str) -> str:

@@ -17,6 +17,7 @@ from ui import jobs
 from ui.action_list import ActionList
 from ui.answers import render_problem
 from ui.classify import build_classify_tab, offer_models
+from ui.depth import build_depth_tab
 from ui.models import build_models_tab
 from ui.run_view import render_status
 from ui.train import build_train_tab
@@ -50,19 +51,29 @@ def build_app() -> gr.Blocks:
                 menus = build_classify_tab()
             with gr.Tab("Train", id="train") as train_tab:
                 panel, timer = build_train_tab(kept)
+            with gr.Tab("Depth", id="depth") as depth_tab:
+                study_timer = build_depth_tab()
             with gr.Tab("Models", id="models") as models_tab:
                 models = build_models_tab()
         status = ActionList(render_status("starting", []), elem_id="status")
         _wire_status(app, status)
-        train_tab.select(lambda: gr.Timer(active=True), None, timer, **PRIVATE)
-        for tab in (classify_tab, models_tab):
-            tab.select(lambda: gr.Timer(active=False), None, timer, **PRIVATE)
+        _wire_timers({train_tab: timer, depth_tab: study_timer}, [classify_tab, models_tab])
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, list(menus), **PRIVATE)
         models_tab.select(**models.opening())
         for part in (panel, models):
             _wire_use(part.use, part.picked, part.message, menus, tabs)
     return app
+
+
+def _wire_timers(timers: dict[gr.Tab, gr.Timer], others: list[gr.Tab]) -> None:
+    """Each timer ticks while its own tab is open."""
+    for tab in (*timers, *others):
+        active = [timed is tab for timed in timers]
+        tab.select(
+            lambda active=active: [gr.Timer(active=each) for each in active],
+            None, list(timers.values()), **PRIVATE,
+        )  # fmt: skip
 
 
 def _wire_status(app: gr.Blocks, status: ActionList) -> None:

@@ -80,6 +80,19 @@ def comparison_html(
     figures = [compare_figure(folders, x, y, group_by=group_by) for y in ("error", "loss")]
     runs = [load_run(folder) for folder in folders]
     band = " Bands reach from the lowest to the highest seed." if group_by == "seeds" else ""
+    body = f"""<p>Training dashed, validation solid; a colour a family, deeper nets darker.{band}</p>
+{"".join(render_figure(figure) for figure in figures)}
+<h2>Final figures</h2>
+{render_table([heading for heading, _ in COLUMNS], [cells(row) for row in final_table(folders)])}
+<h2>Commands</h2>
+<pre>{escape(chr(10).join(run.config.get("command", "") for run in runs))}</pre>
+<h2>Environments</h2>
+{"".join(_render_environment(run) for run in runs)}"""
+    return html_page(title, body)
+
+
+def html_page(title: str, body: str) -> str:
+    """A page around HTML that may hold plotly figures: plotly itself is in it, nothing is fetched."""
     # In a script element only its end tag could end the library early; plotly.min.js has none.
     library = plotly_js_file().read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
@@ -94,21 +107,14 @@ def comparison_html(
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<p>Training dashed, validation solid; a colour a family, deeper nets darker.{band}</p>
-{"".join(_render_figure(figure) for figure in figures)}
-<h2>Final figures</h2>
-{_render_table(final_table(folders))}
-<h2>Commands</h2>
-<pre>{escape(chr(10).join(run.config.get("command", "") for run in runs))}</pre>
-<h2>Environments</h2>
-{"".join(_render_environment(run) for run in runs)}
+{body}
 </body>
 </html>
 """
 
 
-def _render_figure(figure: Figure) -> str:
-    """Its title is text of the page, which wraps on a phone."""
+def render_figure(figure: Figure) -> str:
+    """A figure for such a page. Its title is text of the page, which wraps on a phone."""
     title = figure.layout.title.text  # escaped as plotly wants it, which is HTML
     figure.layout.title.text = None
     plot = figure.to_html(
@@ -117,10 +123,11 @@ def _render_figure(figure: Figure) -> str:
     return f"<h2>{title}</h2>{plot}"
 
 
-def _render_table(rows: Sequence[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{escape(heading)}</th>" for heading, _ in COLUMNS)
+def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that scrolls sideways where it is wider than the page."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(row))}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

@@ -193,3 +193,13 @@ def find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ConfigError(f"There is no recipe named '{name}': choose one of {', '.join(RECIPES)}.")
     return RECIPES[name]
+
+
+def fit_to_depth(recipe: Recipe, depth: int) -> Recipe:
+    """The recipe as its source has it for a net this deep.
+
+    arXiv 1512.03385 §4.2: a rate of 0.1 is slightly too large for 110 layers to start converging.
+    """
+    if recipe.name == "paper" and depth >= 110 and recipe.warmup_lr is None:
+        return recipe.changed(warmup_lr=0.01)
+    return recipe

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_core.commands import _config_of, add_commands
+from resnet_core.commands import add_commands
+from resnet_core.commands import config_of as config_from_words
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.runs.history import read_history_csv
@@ -42,7 +43,7 @@ def test_settings_config_and_command_line_say_the_same(recipe: str) -> None:
     parser = argparse.ArgumentParser()
     add_commands(parser.add_subparsers())
     words = shlex.split(jobs.train_command(config, None))[3:]
-    read = _config_of(parser.parse_args([*words, "--data-folder", config.data_folder]))
+    read = config_from_words(parser.parse_args([*words, "--data-folder", config.data_folder]))
     assert read == config
     in_minutes = shlex.split(jobs.train_command(config, 7))
     assert in_minutes[in_minutes.index("--minutes") + 1] == "7" and "--epochs" not in in_minutes

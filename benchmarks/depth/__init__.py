@@ -1,0 +1,1 @@
+"""The depth study: the same recipe at every depth, with skip connections and without."""

@@ -1,0 +1,113 @@
+"""Means, intervals and differences of a few runs each: Student's t, said with its assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, variance
+
+from scipy.special import stdtr, stdtrit  # Student's t: distribution and quantile
+
+CONFIDENCE = 0.95
+MOST_SEEDS = 200
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A variance of single runs and its degrees of freedom."""
+
+    variance: float
+    degrees: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of one group less that of another, in the values' unit."""
+
+    value: float
+    half_width: float
+    """Of the two-sided 95 % interval."""
+    t: float
+    degrees: float
+    p_above: float
+    """One-sided: the chance of a difference as high, were there none."""
+    is_pooled: bool
+    """Whether the spread is that of all nets with several runs, for want of these nets' own."""
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the first group is shown to be higher, at 5 %."""
+        return self.p_above < 1 - CONFIDENCE
+
+    @property
+    def is_below(self) -> bool:
+        """Whether it is shown to be lower, at 5 %."""
+        return self.p_above > CONFIDENCE
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Half of the mean's 95 % interval; None for a single value."""
+    n = len(values)
+    if n < 2:
+        return None
+    return _quantile((1 + CONFIDENCE) / 2, n - 1) * sqrt(variance(values) / n)
+
+
+def pooled_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """The spread of single runs within their groups; None while no group has two."""
+    several = [group for group in groups if len(group) > 1]
+    degrees = sum(len(group) - 1 for group in several)
+    if not degrees:
+        return None
+    squares = sum((len(group) - 1) * variance(group) for group in several)
+    return Spread(squares / degrees, degrees)
+
+
+def difference(
+    first: Sequence[float], second: Sequence[float], pooled: Spread | None
+) -> Difference | None:
+    """Compare two means: by Welch's test where both have two runs or more, else by `pooled`.
+
+    None where there is no spread to compare with: one run each and nothing pooled.
+    """
+    value = fmean(first) - fmean(second)
+    if len(first) > 1 and len(second) > 1:
+        error, degrees = _welch(first, second)
+        is_pooled = False
+    elif pooled is not None:
+        error = sqrt(pooled.variance * (1 / len(first) + 1 / len(second)))
+        degrees, is_pooled = pooled.degrees, True
+    else:
+        return None
+    if error == 0:  # equal figures: a difference is one for certain, or there is none
+        p_above = 0.5 if value == 0 else float(value < 0)
+        return Difference(value, 0.0, float("inf") if value else 0.0, degrees, p_above, is_pooled)
+    t = value / error
+    half = _quantile((1 + CONFIDENCE) / 2, degrees) * error
+    return Difference(value, half, t, degrees, float(stdtr(degrees, -t)), is_pooled)
+
+
+def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Standard error of the difference, and Welch and Satterthwaite's degrees of freedom."""
+    parts = [variance(group) / len(group) for group in (first, second)]
+    squared = sum(parts)
+    if squared == 0:
+        return 0.0, float(len(first) + len(second) - 2)
+    below = sum(p**2 / (len(g) - 1) for p, g in zip(parts, (first, second), strict=True))
+    return sqrt(squared), squared**2 / below
+
+
+def seeds_to_show(value: float, spread: Spread | None) -> int | None:
+    """How many seeds a net would show a difference of this size, were it real; None if over 200."""
+    if spread is None or value == 0:
+        return None
+    for seeds in range(2, MOST_SEEDS + 1):
+        threshold = _quantile(CONFIDENCE, 2 * seeds - 2)
+        if abs(value) > threshold * sqrt(2 * spread.variance / seeds):
+            return seeds
+    return None
+
+
+def _quantile(share: float, degrees: float) -> float:
+    return float(stdtrit(degrees, share))

@@ -1,0 +1,183 @@
+"""What a study shows, claim by claim, computed: each with its statistic and what it still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from benchmarks.depth.papers import PAPER_EPOCHS, paper_figure
+from benchmarks.depth.results import SPLITS, Cell, find_cell, of_family
+from benchmarks.depth.statistics import (
+    Difference,
+    Spread,
+    difference,
+    pooled_spread,
+    seeds_to_show,
+)
+from resnet_core.models.config import FAMILIES
+
+SPLIT_WORDS = {"train": "on training images", "test": "on test images"}
+
+
+class Outcome(Enum):
+    """How a claim stands."""
+
+    SHOWN = "shown"
+    NOT_SHOWN = "not shown"
+    REFUTED = "the opposite is shown"
+    TOO_FEW = "too few runs"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, how it stands, the figures behind that, and the runs it would still take."""
+
+    claim: str
+    outcome: Outcome
+    figures: str
+    more_runs: int | None = None
+    """How many runs more would decide it, were the difference what it seems; None if unknown or none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"outcome": self.outcome.value}
+
+
+def judge(cells: Sequence[Cell], epochs: float) -> list[Verdict]:
+    """Every claim that the study has nets for.
+
+    Args:
+        epochs: how long each run trained, said where the papers trained longer.
+    """
+    verdicts: list[Verdict] = []
+    for split in SPLITS:
+        judge_split = _Judge(cells, split)
+        verdicts += judge_split.depth("plain", is_worse=True)
+        verdicts += judge_split.depth("resnet_v1", is_worse=False)
+        verdicts += judge_split.depth("resnet_v2", is_worse=False)
+        verdicts += judge_split.rivals("resnet_v1", "plain", "Skip connections cure it")
+    on_test = _Judge(cells, "test")
+    verdicts += on_test.rivals("resnet_v2", "resnet_v1", "Pre-activation is better when deep")
+    verdicts += on_test.highway()
+    verdicts += [_against_paper(cell, cells, epochs) for cell in cells if _has_paper(cell)]
+    return verdicts
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Compares nets on one split."""
+
+    cells: Sequence[Cell]
+    split: str
+
+    @property
+    def pooled(self) -> Spread | None:
+        return pooled_spread([cell.errors(self.split) for cell in self.cells])
+
+    def depth(self, family: str, is_worse: bool) -> list[Verdict]:
+        """The deepest net of a family against its shallowest."""
+        nets = of_family(self.cells, family)
+        if len(nets) < 2:
+            return []
+        title, word = FAMILIES[family].title, "worse" if is_worse else "better"
+        claim = f"Deeper {title if family != 'plain' else 'plain'} nets do {word} {SPLIT_WORDS[self.split]}"
+        higher, lower = (nets[-1], nets[0]) if is_worse else (nets[0], nets[-1])
+        return [self._judge(claim, higher, lower)]
+
+    def rivals(self, better: str, worse: str, words: str) -> list[Verdict]:
+        """Two families at the greatest depth that both have."""
+        shared = {c.depth for c in of_family(self.cells, better)} & {
+            c.depth for c in of_family(self.cells, worse)
+        }
+        if not shared:
+            return []
+        depth = max(shared)
+        low, high = (find_cell(self.cells, family, depth) for family in (better, worse))
+        assert low is not None and high is not None
+        claim = f"{words}: at {depth} layers {FAMILIES[better].title} does better than {_lower(worse)} {SPLIT_WORDS[self.split]}"
+        return [self._judge(claim, high, low)]
+
+    def highway(self) -> list[Verdict]:
+        """Whether gated skips are no better than plain ones: refuted only if they are shown to be."""
+        depths = {c.depth for c in of_family(self.cells, "highway")}
+        shared = depths & {c.depth for c in of_family(self.cells, "resnet_v1")}
+        if not shared:
+            return []
+        gated = find_cell(self.cells, "highway", max(shared))
+        residual = find_cell(self.cells, "resnet_v1", max(shared))
+        assert gated is not None and residual is not None
+        claim = (
+            f"Highway is not better than ResNet v1 at {max(shared)} layers {SPLIT_WORDS['test']}"
+        )
+        return [self._judge(claim, gated, residual)]
+
+    def _judge(self, claim: str, higher: Cell, lower: Cell) -> Verdict:
+        """Whether the first net's error is shown to be the higher one."""
+        found = difference(higher.errors(self.split), lower.errors(self.split), self.pooled)
+        figures = f"{_error(higher, self.split)} against {_error(lower, self.split)}"
+        if found is None:
+            gap = higher.mean(self.split) - lower.mean(self.split)
+            return Verdict(
+                claim, Outcome.TOO_FEW,
+                f"{figures}: {gap:+.2f} points, but one run a net has no spread to judge it by", 1,
+            )  # fmt: skip
+        outcome = Outcome.NOT_SHOWN
+        if found.is_above:
+            outcome = Outcome.SHOWN
+        elif found.is_below:
+            outcome = Outcome.REFUTED
+        more = self._more_runs(found, higher, lower) if outcome is Outcome.NOT_SHOWN else None
+        return Verdict(claim, outcome, f"{figures}: {describe_difference(found)}", more)
+
+    def _more_runs(self, found: Difference, *nets: Cell) -> int | None:
+        own = pooled_spread([net.errors(self.split) for net in nets])
+        seeds = seeds_to_show(found.value, own or self.pooled)
+        if seeds is None:
+            return None
+        return sum(max(0, seeds - len(net.runs)) for net in nets) or None
+
+
+def describe_difference(found: Difference) -> str:
+    """The difference in points with its interval and test."""
+    low, high = found.value - found.half_width, found.value + found.half_width
+    spread = "spread pooled over all nets with several seeds" if found.is_pooled else "Welch"
+    return (
+        f"{found.value:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}; "
+        f"t = {found.t:.1f}, {found.degrees:.0f} degrees of freedom, {spread})"
+    )
+
+
+def _error(cell: Cell, split: str) -> str:
+    seeds = "one seed" if len(cell.runs) == 1 else f"{len(cell.runs)} seeds"
+    return f"{cell.title}: {cell.mean(split):.2f} % ({seeds})"
+
+
+def _lower(family: str) -> str:
+    return "plain" if family == "plain" else FAMILIES[family].title
+
+
+def _has_paper(cell: Cell) -> bool:
+    return paper_figure(cell.family, cell.depth) is not None
+
+
+def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
+    """Reproduced where our mean is no higher than the paper's figure, as far as the spread tells."""
+    figure = paper_figure(cell.family, cell.depth)
+    assert figure is not None
+    claim = f"{cell.title} reproduces the paper's {figure.test_error_percent:.2f} %"
+    gap = cell.mean("test") - figure.test_error_percent
+    budget = (
+        ""
+        if epochs >= PAPER_EPOCHS
+        else f" after {epochs:g} epochs; the paper's took {PAPER_EPOCHS}"
+    )
+    said = f"{_error(cell, 'test')}, {gap:+.2f} points{budget} ({figure.source})"
+    if gap <= 0:
+        return Verdict(claim, Outcome.SHOWN, said)
+    spread = pooled_spread([c.errors("test") for c in cells])
+    if spread is None:
+        return Verdict(claim, Outcome.TOO_FEW, said, 1)
+    found = difference(cell.errors("test"), [figure.test_error_percent], spread)
+    assert found is not None
+    return Verdict(claim, Outcome.REFUTED if found.is_above else Outcome.SHOWN, said)

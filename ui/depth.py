@@ -1,0 +1,237 @@
+"""The Depth tab: does a deeper net do better? A study's plot, what it shows, and the curves behind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from benchmarks.depth.study import Study, describe, list_studies, read_study
+from resnet_core.errors import LabError
+from ui import jobs
+from ui.answers import render_problem
+from ui.figure import LiveFigure
+from ui.study_form import build_study_form, start_study
+from ui.study_view import NO_STUDY, render_progress, render_study_table
+
+X_AXES = [
+    ("depth", "depth"),
+    ("parameters", "params"),
+    ("multiply-adds", "multiply_adds"),
+    ("training time", "seconds"),
+]
+SHOWN = [("training and test", "both"), ("training", "train"), ("test", "test")]
+LOOK_EVERY_SECONDS = 2.0
+NOTHING_SEEN: tuple[Any, ...] = ()
+PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+LEAD = (
+    "Is a deeper net a better net? The same training at every depth, with skip connections and "
+    "without them."
+)
+CURVES_HINT = (
+    '<p class="lab-note">The training curves behind the points: click a point above to see its '
+    "net; at first, the shallowest and the deepest of each family.</p>"
+)
+
+
+@dataclass(frozen=True)
+class StudyPanel:
+    """What a look at a study fills."""
+
+    picked: gr.Dropdown
+    chosen: list[gr.components.Component]
+    """Axis, split and whether the papers' figures are shown."""
+    seen: gr.State
+    progress: gr.HTML
+    stop: gr.Button
+    figure: LiveFigure
+    verdicts: gr.HTML
+    curves: LiveFigure
+    curves_of: gr.State
+    table: gr.HTML
+    downloads: tuple[gr.DownloadButton, gr.DownloadButton]
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [self.picked, self.seen, *self.chosen, self.curves_of]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order in which `look` gives their values."""
+        return [
+            self.picked, self.seen, self.progress, self.stop, self.figure, self.verdicts,
+            self.curves, self.table, *self.downloads,
+        ]  # fmt: skip
+
+
+def build_depth_tab() -> gr.Timer:
+    """Lay the tab out, then wire it. The timer looks at the study while the tab is open."""
+    gr.Markdown(LEAD, elem_classes="lab-lead")
+    panel = _lay_out()
+    form = build_study_form()
+    timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
+    _wire(panel, timer)
+    form.start.click(start_study, form.inputs, [form.said, panel.picked], **PRIVATE).then(
+        lambda *now: look(now[0], NOTHING_SEEN, *now[2:]), panel.inputs, panel.outputs, **PRIVATE
+    )
+    return timer
+
+
+def _lay_out() -> StudyPanel:
+    with gr.Row():
+        picked = gr.Dropdown([], label="Study", elem_id="study", allow_custom_value=True, scale=3)
+        x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=3)
+        show = gr.Radio(SHOWN, value="both", label="Images", elem_id="study-show", scale=3)
+        papers = gr.Checkbox(False, label="the papers' figures", elem_id="study-papers", scale=1)
+    with gr.Row():
+        progress = gr.HTML(NO_STUDY, elem_id="study-progress")
+        stop = gr.Button(
+            "Stop the study", elem_id="study-stop", visible=False, min_width=140, scale=0
+        )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=7, min_width=320):
+            figure = LiveFigure(height=400, elem_id="study-figure")
+        with gr.Column(scale=5, min_width=320):
+            verdicts = gr.HTML("", elem_id="study-verdicts")
+    gr.HTML(CURVES_HINT)
+    curves = LiveFigure(height=320, elem_id="study-curves")
+    with gr.Accordion("Every net as a table, and files to keep", open=False, elem_id="study-table"):
+        table = gr.HTML("")
+        with gr.Row():
+            as_csv = gr.DownloadButton("Table as CSV", interactive=False, elem_id="study-csv")
+            as_html = gr.DownloadButton(
+                "Report as one HTML file", interactive=False, elem_id="study-html"
+            )
+    return StudyPanel(
+        picked, [x, show, papers], gr.State(NOTHING_SEEN), progress, stop, figure, verdicts,
+        curves, gr.State(None), table, (as_csv, as_html),
+    )  # fmt: skip
+
+
+def _wire(panel: StudyPanel, timer: gr.Timer) -> None:
+    timer.tick(look, panel.inputs, panel.outputs, **PRIVATE)
+    for part in panel.chosen:
+        part.input(look, panel.inputs, panel.outputs, **PRIVATE)
+    # Another study: the net that was clicked in the last one is no longer meant.
+    panel.picked.input(lambda: None, None, panel.curves_of, **PRIVATE).then(
+        look, panel.inputs, panel.outputs, **PRIVATE
+    )
+    panel.figure.click(_clicked, None, panel.curves_of, **PRIVATE).then(
+        look, panel.inputs, panel.outputs, **PRIVATE
+    )
+    panel.stop.click(_stop, panel.picked, None, **PRIVATE)
+
+
+def _clicked(event: gr.EventData) -> tuple[str, int]:
+    family, depth, *_ = event.customdata
+    return str(family), int(depth)
+
+
+def _stop(picked: str | None) -> None:
+    try:
+        jobs.stop_study(jobs.study_at(picked))
+    except LabError as error:
+        gr.Warning(str(error))
+
+
+def look(
+    picked: str | None,
+    seen: tuple[Any, ...],
+    x: str,
+    show: str,
+    papers: bool,
+    curves_of: tuple[str, int] | None,
+) -> Any:
+    """Everything the panel shows of the study picked; nothing is sent where nothing changed."""
+    from benchmarks.depth import engine
+
+    paths = [str(path) for path in list_studies()]
+    shown = picked if picked in paths else next(iter(paths), None)
+    if shown is None:
+        return gr.skip() if seen else _nothing()
+    try:
+        study = read_study(Path(shown))
+        progress = engine.look(study)
+    except LabError as error:
+        return [*[gr.skip()] * 2, render_problem(str(error)), *[gr.skip()] * 7]
+    entries = [_entry(path) for path in paths]
+    now = (shown, str(entries), str(progress), x, show, papers, str(curves_of))
+    if tuple(seen) == now:
+        return gr.skip()
+    menu = gr.update(choices=entries, **({} if shown == picked else {"value": shown}))
+    return [
+        menu,
+        now,
+        render_progress(study, progress),
+        gr.update(visible=progress.is_moving),
+        *_findings(study, x, show, papers, curves_of),
+    ]
+
+
+def _nothing() -> list[Any]:
+    return [gr.update(choices=[]), ("none",), NO_STUDY, *[gr.skip()] * 7]
+
+
+def _entry(path: str) -> tuple[str, str]:
+    try:
+        study = read_study(Path(path))
+        whose = "shipped" if jobs.is_shipped(study) else "yours"
+        return f"{describe(study)} · {len(study.runs)} runs · {whose}", path
+    except LabError:
+        return f"{Path(path).name} · damaged", path
+
+
+def _findings(
+    study: Study, x: str, show: str, papers: bool, curves_of: tuple[str, int] | None
+) -> list[Any]:
+    """Figure, verdicts, curves, table and files of what is finished."""
+    from benchmarks.depth.page import render_verdicts
+    from benchmarks.depth.results import read_results
+    from benchmarks.depth.verdicts import judge
+    from benchmarks.figures.depth import depth_figure
+
+    cells = read_results(study)
+    verdicts = render_verdicts(judge(cells, study.recipe.epochs))
+    files = [gr.update(value=file, interactive=bool(cells)) for file in _write(study, cells)]
+    return [
+        depth_figure(cells, x, show, papers),
+        f'<div class="lab-findings"><h3>What it shows</h3>{verdicts}</div>',
+        _curves(cells, curves_of),
+        render_study_table(study, cells),
+        *files,
+    ]
+
+
+def _curves(cells: Sequence[Any], curves_of: tuple[str, int] | None) -> Any:
+    from benchmarks.figures.compare import compare_figure
+
+    wanted = [cell for cell in cells if curves_of and (cell.family, cell.depth) == tuple(curves_of)]
+    folders = [run.folder for cell in wanted or _extremes(cells) for run in cell.runs]
+    return compare_figure(folders, group_by="seeds") if folders else None
+
+
+def _extremes(cells: Sequence[Any]) -> list[Any]:
+    """The shallowest and the deepest net of each family: the paper's Fig. 1 and Fig. 6."""
+    families = dict.fromkeys(cell.family for cell in cells)
+    chosen = []
+    for family in families:
+        nets = [cell for cell in cells if cell.family == family]
+        chosen += nets if len(nets) < 2 else [nets[0], nets[-1]]
+    return chosen
+
+
+def _write(study: Study, cells: Sequence[Any]) -> list[str | None]:
+    from benchmarks.depth.page import study_html
+    from benchmarks.depth.report import study_csv
+
+    if not cells:
+        return [None, None]
+    folder = Path(tempfile.mkdtemp(prefix="resnet-lab-"))
+    files = {f"{study.name}.csv": study_csv(cells), f"{study.name}.html": study_html(study)}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [str(folder / name) for name in files]

@@ -1,0 +1,67 @@
+"""A study in words, bars and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.depth.study import Study, describe
+from benchmarks.figures.style import clock
+from resnet_core.runs.folder import RunState
+
+if TYPE_CHECKING:
+    from benchmarks.depth.engine import StudyProgress
+
+NO_STUDY = (
+    '<div class="lab-empty"><p>No study yet.</p>'
+    "<p>Start one below: its first point comes with its first trained net.</p></div>"
+)
+TOLD = (RunState.FAILED, RunState.STOPPED, RunState.INTERRUPTED)
+
+
+def render_progress(study: Study, progress: StudyProgress) -> str:
+    """How far it is: a bar while it trains, one line when it does not."""
+    finished, total = progress.count(RunState.FINISHED), len(study.runs)
+    words = [f"{finished} of {total} nets trained"]
+    for state in TOLD:
+        if count := progress.count(state):
+            words.append(f"{count} {state.value}")
+    bar = ""
+    if progress.is_moving:
+        share = 100 * progress.share_done
+        words += [_running(row) for row in progress.rows if row["state"] == "running"]
+        bar = (
+            f'<div class="lab-progress lab-resnet_v1" role="progressbar" aria-label="Progress of the study" '
+            f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
+            f'<span style="width:{share:.2f}%"></span></div>'
+        )
+    elif finished < total:
+        words.append("Start with the same settings goes on where it stands")
+    return (
+        f'<div class="lab-study" role="status"><p class="lab-note">{escape(describe(study))} · '
+        f"{escape(' · '.join(words))}</p>{bar}</div>"
+    )
+
+
+def _running(row: dict[str, Any]) -> str:
+    left = f", {clock(row['eta_seconds'])} left" if row["eta_seconds"] is not None else ""
+    return f"training {row['model']}, seed {row['seed']}: epoch {row['epoch']:.1f} of {row['epochs']:g}{left}"
+
+
+def render_study_table(study: Study, cells: Sequence[Any]) -> str:
+    """A row a net, and the commands that made the study."""
+    from benchmarks.depth.report import HEADINGS, cells_in_words
+
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in cells_in_words(cell))}</tr>"
+        for cell in cells
+    )
+    return (
+        f'<div class="lab-table lab-wide"><table><thead><tr>{head}</tr></thead>'
+        f'<tbody>{body}</tbody></table></div><p class="lab-note">± is half of the 95 % interval '
+        "of a mean over seeds. Training error is the mean over the last epoch's augmented images.</p>"
+        '<div class="lab-command"><span>The same on the command line</span>'
+        f"<code>{escape(chr(10).join(study.commands))}</code></div>"
+    )
