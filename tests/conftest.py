@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from resnet_core.runs.folder import RunFolder
+from tests.resnet_core.live_runs import WORDS, run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -58,3 +61,13 @@ def run_module() -> Callable[..., subprocess.CompletedProcess]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory) -> RunFolder:
+    """A run that nobody disturbed: what every killed, stopped or starved one must equal."""
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "unbroken")
+    done = run(*WORDS, "--run", folder.path)
+    assert done.returncode == 0, done.stderr
+    assert "Finished: test error" in done.stdout
+    return folder

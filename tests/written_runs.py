@@ -45,7 +45,14 @@ def write_run(
     )
     append(folder, events)
     if steps == epochs * STEPS_PER_EPOCH:
-        summary = {"test_error_percent": events[-1]["test_error_percent"], "params": 270_000}
+        summary = {
+            "test_error_percent": events[-1]["test_error_percent"],
+            "train_error_percent": events[-2]["train_error_percent"],
+            "train_seconds": steps * BATCH_SIZE / rate,
+            "params": 270_000 * depth // 20,
+            "multiply_adds": 41_000_000 * depth // 20,
+            "environment": {"torch": "2.15.0"},
+        }
         folder.summary_file.write_text(json.dumps(summary))
     return folder
 

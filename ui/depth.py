@@ -25,6 +25,7 @@ X_AXES = [
     ("training time", "seconds"),
 ]
 SHOWN = [("training and test", "both"), ("training", "train"), ("test", "test")]
+PAPERS = [("without", False), ("beside ours", True)]
 LOOK_EVERY_SECONDS = 2.0
 NOTHING_SEEN: tuple[Any, ...] = ()
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -82,16 +83,16 @@ def build_depth_tab() -> gr.Timer:
 
 
 def _lay_out() -> StudyPanel:
+    picked = gr.Dropdown([], label="Study", elem_id="study", allow_custom_value=True)
     with gr.Row():
-        picked = gr.Dropdown([], label="Study", elem_id="study", allow_custom_value=True, scale=3)
-        x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=3)
-        show = gr.Radio(SHOWN, value="both", label="Images", elem_id="study-show", scale=3)
-        papers = gr.Checkbox(False, label="the papers' figures", elem_id="study-papers", scale=1)
+        x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=5)
+        show = gr.Radio(SHOWN, value="both", label="Images", elem_id="study-show", scale=4)
+        papers = gr.Radio(
+            PAPERS, value=False, label="The papers' figures", elem_id="study-papers", scale=2
+        )
     with gr.Row():
         progress = gr.HTML(NO_STUDY, elem_id="study-progress")
-        stop = gr.Button(
-            "Stop the study", elem_id="study-stop", visible=False, min_width=140, scale=0
-        )
+        stop = gr.Button("Stop", elem_id="study-stop", visible=False, min_width=100, scale=0)
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
             figure = LiveFigure(height=400, elem_id="study-figure")

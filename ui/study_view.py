@@ -24,9 +24,7 @@ def render_progress(study: Study, progress: StudyProgress) -> str:
     """How far it is: a bar while it trains, one line when it does not."""
     finished, total = progress.count(RunState.FINISHED), len(study.runs)
     words = [f"{finished} of {total} nets trained"]
-    for state in TOLD:
-        if count := progress.count(state):
-            words.append(f"{count} {state.value}")
+    words += [f"{n} {state.value}" for state in TOLD if (n := _begun(progress, state))]
     bar = ""
     if progress.is_moving:
         share = 100 * progress.share_done
@@ -42,6 +40,12 @@ def render_progress(study: Study, progress: StudyProgress) -> str:
         f'<div class="lab-study" role="status"><p class="lab-note">{escape(describe(study))} · '
         f"{escape(' · '.join(words))}</p>{bar}</div>"
     )
+
+
+def _begun(progress: StudyProgress, state: RunState) -> int:
+    """How many are in this state; a net that never began is merely still to come."""
+    rows = [row for row in progress.rows if row["state"] == state.value]
+    return sum(state is RunState.FAILED or row["step"] > 0 for row in rows)
 
 
 def _running(row: dict[str, Any]) -> str:

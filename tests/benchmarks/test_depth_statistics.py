@@ -43,7 +43,9 @@ def test_the_difference_is_welchs(n: int, m: int, shift: float) -> None:
     assert (ours.t, ours.degrees, ours.p_above) == pytest.approx(
         (theirs.statistic, theirs.df, theirs.pvalue)
     )
-    assert (ours.value - ours.half_width, ours.value + ours.half_width) == pytest.approx((low, high))
+    assert (ours.value - ours.half_width, ours.value + ours.half_width) == pytest.approx(
+        (low, high)
+    )
 
 
 def test_single_runs_are_judged_by_the_spread_of_the_others() -> None:
@@ -110,7 +112,10 @@ def test_claims_follow_from_the_figures() -> None:
 
 
 def test_the_opposite_and_too_few_runs_are_said() -> None:
-    cells = [cell("plain", 20, [30.0, 30.1], [30.0, 30.2]), cell("plain", 56, [20.0, 20.1], [20.0, 20.3])]
+    cells = [
+        cell("plain", 20, [30.0, 30.1], [30.0, 30.2]),
+        cell("plain", 56, [20.0, 20.1], [20.0, 20.3]),
+    ]
     assert verdict(judge(cells, 200), "plain", "test").outcome is Outcome.REFUTED
     single = [cell("plain", 20, [20.0], [20.0]), cell("plain", 56, [50.0], [50.0])]
     lonely = verdict(judge(single, 200), "plain", "test")

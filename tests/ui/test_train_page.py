@@ -6,10 +6,8 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,39 +16,13 @@ from playwright.sync_api import Page, expect
 from benchmarks.app_speed import served
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
+from tests.ui.live_app import App, choose, end_runs, fill, open_tab, words
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
 EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
-PATIENCE_MS = 300_000
 WORDS = [
     "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", EPOCHS,
 ]  # fmt: skip
-
-
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@dataclass(frozen=True)
-class App:
-    """An app of the tests' own: its runs are nobody else's."""
-
-    url: str
-    runs: Path
-
-    @property
-    def newest(self) -> RunFolder:
-        return list_runs(self.runs)[0]
-
-
-def words(runs: Path, data: Path) -> list[str]:
-    folders = ["--runs", str(runs), "--data", str(data)]
-    return [sys.executable, "app.py", "--no-browser", *folders, "--port"]
-
-
-def end_runs(runs: Path) -> None:
-    for folder in list_runs(runs):
-        folder.queued_file.unlink(missing_ok=True)
-    subprocess.run(["pkill", "-KILL", "-f", str(runs)], check=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +49,9 @@ def page(browser, app: App) -> Iterator[Page]:
 
 
 def open_train(browser, url: str, **options: object) -> Page:
-    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(url)
-    page.get_by_role("tab", name="Train").click()
+    page = open_tab(browser, url, "Train", **options)
     page.wait_for_selector("#start")
     return page
-
-
-def choose(page: Page, box: str, option: str) -> None:
-    page.click(f"{box} input")
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def fill(page: Page, box: str, value: object) -> None:
-    page.fill(f"{box} input", str(value))
-    page.keyboard.press("Tab")
 
 
 def start_small_run(page: Page, app: App, epochs: object = EPOCHS) -> RunFolder:

@@ -1,0 +1,165 @@
+"""Studies of real runs: killed, gone on with, extended, stopped, reported and shipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.depth.engine import StudyProgress
+from benchmarks.depth.results import read_results
+from benchmarks.depth.room import best_number
+from benchmarks.depth.study import PlannedRun, list_studies, plan, read_study
+from resnet_core.errors import ConfigError, RunError
+from resnet_core.files import write_json
+from resnet_core.runs.folder import RunFolder, RunState
+from tests.resnet_core.live_runs import ROOT, WORDS, assert_same_result, wait_until
+
+SETTINGS = [*WORDS[3:], "--depths", "8"]  # data, recipe, epochs and checkpoints of `unbroken`
+
+
+def words(study: Path, *more: object) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "depth",
+        *SETTINGS,
+        "--study",
+        str(study),
+        *map(str, more),
+    ]
+
+
+def bench(*words: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "benchmarks", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def kill_all(study: Path, command: subprocess.Popen) -> None:
+    """The command, its worker and its run, in the order that leaves nobody to start another."""
+    command.kill()
+    command.wait()
+    subprocess.run(["pkill", "-KILL", "-f", f"runs work --runs {study}"], check=True)
+    process = RunFolder(study / "resnet8_v1-seed0").process_id()
+    assert process is not None
+    os.kill(process, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def killed_study(tmp_path_factory) -> Path:
+    """A study of one net, all of whose processes died by SIGKILL, and that was gone on with."""
+    study = tmp_path_factory.mktemp("studies") / "shapes"
+    command = subprocess.Popen(
+        words(study, "--families", "resnet_v1"), cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    folder = RunFolder(study / "resnet8_v1-seed0")
+    wait_until(folder.state_file.exists)
+    kill_all(study, command)
+    wait_until(lambda: folder.state() is RunState.INTERRUPTED)
+    again = subprocess.run(
+        words(study, "--families", "resnet_v1"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert again.returncode == 0, again.stderr
+    assert "1 of them to train" in again.stdout and "finished: train" in again.stdout
+    return study
+
+
+def test_a_killed_study_finishes_as_if_undisturbed(killed_study: Path, unbroken: RunFolder) -> None:
+    assert_same_result(RunFolder(killed_study / "resnet8_v1-seed0"), unbroken)
+
+
+def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path) -> None:
+    first = RunFolder(killed_study / "resnet8_v1-seed0").summary_file
+    written_at = first.stat().st_mtime_ns
+    done = subprocess.run(
+        words(killed_study, "--families", "plain,resnet_v1", "--json"),
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [row["family"] for row in found["rows"]] == ["plain", "resnet_v1"]
+    assert first.stat().st_mtime_ns == written_at
+    assert len(found["commands"]) == 2 and str(killed_study) not in json.dumps(found["commands"])
+    assert {v["outcome"] for v in found["verdicts"]} == {"too few runs"}
+
+    other = subprocess.run(
+        words(killed_study, "--lr", "0.2"), cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert other.returncode == 2 and "can't be extended" in other.stderr and "lr" in other.stderr
+
+    report = bench("depth-report", "--study", killed_study,
+                   "--csv", tmp_path / "a.csv", "--html", tmp_path / "a.html")  # fmt: skip
+    assert report.returncode == 0 and "TOO FEW RUNS" in report.stdout
+    assert (tmp_path / "a.csv").read_text().count("\n") == 3
+    page = (tmp_path / "a.html").read_text()
+    assert "Skip connections cure it" in page and "plotly" in page and "<script src" not in page
+
+    shipped = bench("depth-ship", "--study", killed_study, "--to", tmp_path / "shipped")
+    assert shipped.returncode == 0, shipped.stderr
+    copy, original = read_study(tmp_path / "shipped"), read_study(killed_study)
+    assert copy.runs == original.runs
+    assert [c.errors("test") for c in read_results(copy)] == [
+        c.errors("test") for c in read_results(original)
+    ]
+    assert not list((tmp_path / "shipped").rglob("*.safetensors"))
+    assert sum(f.stat().st_size for f in (tmp_path / "shipped").rglob("*")) < 200_000
+
+
+def test_a_study_is_stopped_and_says_so(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    queued = subprocess.run(
+        [*words(tmp_path / "x")[:-2], "--seeds", "2", "--epochs", "50", "--queue", "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert queued.returncode == 0, queued.stderr
+    study = read_study(Path(json.loads(queued.stdout)["study"]))
+    assert study.path == tmp_path / "studies" / "shapes-taste-50" and study.path in list_studies()
+    wait_until(lambda: any(f.state() is RunState.RUNNING for f in study.folders()))
+    stopped = bench("depth-stop", "--study", study.path)
+    assert stopped.returncode == 0 and "4 runs stopped" in stopped.stdout
+    assert {folder.state() for folder in study.folders()} == {RunState.STOPPED}
+
+
+def test_plans_name_only_nets_that_exist() -> None:
+    runs, notes = plan(["resnet_v2", "plain"], [20, 32], [0, 1])
+    assert {run.model for run in runs} == {"resnet20_v2", "resnet29_v2", "plain20", "plain32"}
+    assert notes == ["ResNet v2 has depths 9n+2: 29 for 32."]
+    assert runs == sorted(runs) and [run.seed for run in runs] == [0] * 4 + [1] * 4
+    with pytest.raises(ConfigError, match="Unknown family"):
+        plan(["densenet"], [20], [0])
+    with pytest.raises(ConfigError, match="at least one"):
+        plan(["plain"], [], [0])
+
+
+def test_a_damaged_study_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="There is no study"):
+        read_study(tmp_path)
+    for content in ({}, {"format": "other"}, {"format": "resnet-lab-study-1", "runs": 3}, []):
+        write_json(tmp_path / "study.json", content)  # type: ignore[arg-type]
+        with pytest.raises(RunError, match="can't be read"):
+            read_study(tmp_path)
+
+
+def test_as_many_nets_at_once_as_still_help() -> None:
+    rates = {1: 100.0, 2: 190.0, 4: 350.0, 8: 360.0, 16: 900.0}
+    assert best_number(rates.get) == 4
+    assert best_number({1: 100.0, 2: 190.0}.get) == 2  # four do not fit
+    assert best_number({1: 100.0, 2: 101.0}.get) == 1
+
+
+def test_progress_counts_work_not_runs() -> None:
+    rows = ({"state": "finished", "epoch": 2.0, "epochs": 2.0, "depth": 20},
+            {"state": "running", "epoch": 1.0, "epochs": 2.0, "depth": 56})  # fmt: skip
+    progress = StudyProgress(rows)
+    assert progress.is_moving and progress.share_done == pytest.approx((20 + 28) / 76)
+    assert PlannedRun(1, 56, "plain").folder_name == "plain56-seed1"

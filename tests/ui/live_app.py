@@ -1,0 +1,57 @@
+"""An app of a test's own, and the ways a person works its pages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from resnet_core.runs.folder import RunFolder, list_runs
+
+PATIENCE_MS = 300_000
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass(frozen=True)
+class App:
+    """Its runs are nobody else's."""
+
+    url: str
+    runs: Path
+
+    @property
+    def newest(self) -> RunFolder:
+        return list_runs(self.runs)[0]
+
+
+def words(runs: Path, data: Path) -> list[str]:
+    folders = ["--runs", str(runs), "--data", str(data)]
+    return [sys.executable, "app.py", "--no-browser", *folders, "--port"]
+
+
+def end_runs(runs: Path) -> None:
+    for folder in list_runs(runs):
+        folder.queued_file.unlink(missing_ok=True)
+    subprocess.run(["pkill", "-KILL", "-f", str(runs)], check=False)
+
+
+def open_tab(browser, url: str, tab: str, **options: object) -> Page:
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url)
+    page.get_by_role("tab", name=tab).click()
+    return page
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    page.click(f"{box} input")
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def fill(page: Page, box: str, value: object) -> None:
+    page.fill(f"{box} input", str(value))
+    page.keyboard.press("Tab")
