@@ -85,10 +85,10 @@ def build_depth_tab() -> gr.Timer:
 def _lay_out() -> StudyPanel:
     picked = gr.Dropdown([], label="Study", elem_id="study", allow_custom_value=True)
     with gr.Row():
-        x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=5)
+        x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=6)
         show = gr.Radio(SHOWN, value="both", label="Images", elem_id="study-show", scale=4)
         papers = gr.Radio(
-            PAPERS, value=False, label="The papers' figures", elem_id="study-papers", scale=2
+            PAPERS, value=False, label="The papers' figures", elem_id="study-papers", scale=3
         )
     with gr.Row():
         progress = gr.HTML(NO_STUDY, elem_id="study-progress")
@@ -96,10 +96,10 @@ def _lay_out() -> StudyPanel:
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
             figure = LiveFigure(height=400, elem_id="study-figure")
+            gr.HTML(CURVES_HINT)
+            curves = LiveFigure(height=320, elem_id="study-curves")
         with gr.Column(scale=5, min_width=320):
             verdicts = gr.HTML("", elem_id="study-verdicts")
-    gr.HTML(CURVES_HINT)
-    curves = LiveFigure(height=320, elem_id="study-curves")
     with gr.Accordion("Every net as a table, and files to keep", open=False, elem_id="study-table"):
         table = gr.HTML("")
         with gr.Row():

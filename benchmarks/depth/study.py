@@ -225,4 +225,5 @@ def list_studies() -> list[Path]:
 
 def describe(study: Study) -> str:
     """What all its runs share, in a few words."""
-    return f"{study.data}, {study.recipe.epochs:g} epochs of {study.recipe.name}"
+    epochs = study.recipe.epochs
+    return f"{study.data}, {epochs:g} epoch{'s' if epochs != 1 else ''} of {study.recipe.name}"

@@ -180,4 +180,4 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
         return Verdict(claim, Outcome.TOO_FEW, said, 1)
     found = difference(cell.errors("test"), [figure.test_error_percent], spread)
     assert found is not None
-    return Verdict(claim, Outcome.REFUTED if found.is_above else Outcome.SHOWN, said)
+    return Verdict(claim, Outcome.NOT_SHOWN if found.is_above else Outcome.SHOWN, said)

@@ -100,13 +100,13 @@ def depth_figure(
 
 def title(cells: Sequence[Cell]) -> str:
     """What depth does to each family's test error, in words."""
-    found = [said for family in FAMILIES if (said := _finding(of_family(cells, family)))]
+    # The two that the story is about, where there are more than a caption can hold.
+    families = [f for f in FAMILIES if len(of_family(cells, f)) > 1][:2]
+    found = [_finding(of_family(cells, family)) for family in families]
     return "; ".join(found) if found else "Test error of the nets trained so far"
 
 
 def _finding(nets: Sequence[Cell]) -> str:
-    if len(nets) < 2:
-        return ""
     first, last = nets[0].mean("test"), nets[-1].mean("test")
     word = "worse" if last > first else "better"
     name = FAMILIES[nets[0].family].title
