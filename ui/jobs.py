@@ -9,16 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.depth.study import SHIPPED_FOLDER, Study, list_studies, read_study
+from benchmarks.depth.study import SHIPPED_FOLDER, Study, list_studies, read_study, studies_folder
 from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
 from resnet_core.runs.queue import enqueue, withdraw
+from resnet_core.runs.summary import describe_runs
 from resnet_core.runs.worker import ensure_worker
 from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
 from resnet_core.training.new_run import extend, reproducing_command
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LIMIT_SECONDS = 600
+STUDY_ROW = "study/"  # what the names of a study's runs begin with, where other runs are listed too
 
 
 def runs_folder() -> Path:
@@ -70,13 +72,27 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
     return found
 
 
+def all_rows() -> list[dict[str, Any]]:
+    """What `describe_runs` says of the runs, and of those of the person's studies."""
+    runs = runs_folder()
+    rows = describe_runs(runs)
+    for study in list_studies():
+        if study.parent != SHIPPED_FOLDER:
+            of_study = describe_runs(study)
+            rows += [row | {"name": f"{STUDY_ROW}{study.name}/{row['name']}"} for row in of_study]
+    return rows
+
+
 def stop(name: str) -> None:
-    """Ask a running run to stop, or withdraw a queued one."""
+    """Ask a running run to stop, or withdraw a queued one; a study's run stops with its study."""
+    if name.startswith(STUDY_ROW):
+        return stop_study(study_at(str(studies_folder() / name.split("/")[1])))
     folder = run_named(name)
     if folder.state() is RunState.QUEUED:
         withdraw(folder)
     elif folder.state() is RunState.RUNNING:
         folder.request_stop()
+    return None
 
 
 def resume(name: str) -> None:

@@ -11,7 +11,6 @@ import gradio as gr
 from export.catalogue import list_exported
 from export.classifier import open_engine
 from resnet_core.errors import LabError
-from resnet_core.runs.summary import describe_runs
 from resnet_core.runs.worker import ensure_worker
 from ui import jobs
 from ui.action_list import ActionList
@@ -154,6 +153,5 @@ def _engine_name() -> str:
 
 
 def _status() -> str:
-    runs = jobs.runs_folder()
-    ensure_worker(runs)
-    return render_status(_engine_name(), describe_runs(runs))
+    ensure_worker(jobs.runs_folder())
+    return render_status(_engine_name(), jobs.all_rows())

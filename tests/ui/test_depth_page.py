@@ -121,12 +121,15 @@ def test_a_study_is_started_watched_and_stopped(page: Page, app: App) -> None:
     )
     page.click("#study-start")
     expect(page.locator("#study-progress")).to_contain_text("0 of 2 nets trained")
-    expect(page.locator("#study-progress")).to_contain_text("training")
+    expect(page.locator("#study-stop")).to_be_visible()
     study = read_study(app.runs / "studies" / "shapes-taste-30")
     page.reload()
     page.get_by_role("tab", name="Depth").click()
     choose(page, "#study", "shapes, 30 epochs of taste · 2 runs · yours")
-    page.click("#study-stop")
+    expect(page.locator("#status")).to_contain_text("Training plain8")
+    page.click(
+        "#status button[data-action=stop]"
+    )  # on every tab; the tab's own button does the same
     wait_until(lambda: {f.state() for f in study.folders()} == {RunState.STOPPED})
     expect(page.locator("#study-stop")).to_be_hidden()
     expect(page.locator("#study-progress")).to_contain_text("goes on where it stands")
