@@ -76,7 +76,7 @@ class Trainer:
         with workplace() as place:
             folder = RunFolder(place / assignment.name)
             unpack_on_node(assignment.files, folder)
-            _use_data(folder, assignment.data)
+            use_data(folder, assignment.data)
             self._folder = folder
             if self._is_stop_asked:
                 folder.request_stop()
@@ -125,7 +125,7 @@ def _node() -> str:
     return ray.util.get_node_ip_address()
 
 
-def _use_data(folder: RunFolder, data: SentData | None) -> None:
+def use_data(folder: RunFolder, data: SentData | None) -> None:
     """Let the run's config point to this node's copy of the data; the study's is not touched."""
     if data is None:
         return
