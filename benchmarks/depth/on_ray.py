@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from resnet_core.runs.folder import RunFolder, RunState
 __all__ = ["RunProgress", "train_on_ray"]
 
 ROOT = Path(__file__).resolve().parents[2]
+KNOCK_LIMIT_SECONDS = 10.0
 
 
 def train_on_ray(
@@ -84,10 +86,11 @@ def _connection(ray: Any, address: str) -> Iterator[None]:
         "excludes": ["**/__pycache__"],
     }
     try:
+        _knock(address)
         ray.init(
             address=address, runtime_env=code, log_to_driver=False, logging_level=logging.ERROR
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())
         raise RunError(
             f"No Ray cluster answers at '{address}' ({reason}): start one with "
@@ -97,3 +100,10 @@ def _connection(ray: Any, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens, for which Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_LIMIT_SECONDS).close()

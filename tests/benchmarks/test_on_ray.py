@@ -164,6 +164,13 @@ def test_without_ray_it_says_what_to_install(
         next(train_on_ray([new_run(tmp_path / "run")]))
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense:9:9"])
+def test_where_no_cluster_is_it_says_how_to_start_one(tmp_path: Path, address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(RunError, match=r"No Ray cluster answers at .*ray start --head"):
+        next(train_on_ray([new_run(tmp_path / "run")], address))
+
+
 def test_wrong_numbers_are_refused_together() -> None:
     with pytest.raises(ConfigError, match=r"(?s)share a GPU.*collected"):
         next(train_on_ray([], at_once_per_gpu=0, collect_seconds=-1))
