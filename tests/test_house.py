@@ -15,6 +15,7 @@ ROOMS = ["app", "ui", "benchmarks", "export", "resnet_core"]  # each may import 
 LIBRARIES = {
     "gradio": {"app", "ui"},
     "plotly": {"benchmarks"},
+    "ray": {"benchmarks"},
     "onnx": {"export"},
     "onnxruntime": {"export"},
     "openvino": {"export"},

@@ -1,1 +1,1 @@
-"""The depth study: the same recipe at every depth, with skip connections and without."""
+"""The depth study: the same training at many depths, families and seeds, on one machine or many."""

@@ -53,7 +53,9 @@ def add_depth(commands: Commands[argparse.ArgumentParser]) -> None:
         "--study", type=Path, help="the study's folder (default: runs/studies/DATA-RECIPE-EPOCHS)"
     )
     parser.add_argument(
-        "--at-once", type=int, help="runs at a time (default: 1 on a CPU, measured on a GPU)"
+        "--at-once",
+        type=int,
+        help="runs at a time, with --ray on each GPU (default: 1 on a CPU, measured on a GPU)",
     )
     parser.add_argument("--queue", action="store_true", help="train in the background")
     parser.add_argument(
@@ -127,7 +129,7 @@ def _depth(options: argparse.Namespace) -> int:
         say(note)
     say(f"Study: {study.path} ({describe(study)}), {len(folders)} runs")
     if options.ray:
-        _train_on_ray(folders, options.ray, say)
+        _train_on_ray(folders, options, say)
     else:
         at_once = options.at_once or choose_at_once(base)
         queued = engine.queue_runs(study, folders, at_once)
@@ -188,11 +190,18 @@ def _line(row: dict[str, Any], progress: engine.StudyProgress) -> str:
     return said
 
 
-def _train_on_ray(folders: Sequence[RunFolder], address: str, say: Any) -> None:
+def _train_on_ray(folders: Sequence[RunFolder], options: argparse.Namespace, say: Any) -> None:
+    """Print what becomes of each run, and what happens to it on the way."""
     from benchmarks.depth.on_ray import train_on_ray
 
-    for progress in train_on_ray(folders, address):
-        say(str(progress))
+    told: dict[str, tuple[str, str]] = {}
+    for progress in train_on_ray(folders, options.ray, options.at_once or 1):
+        now = (progress.state.value, progress.note)
+        if told.get(progress.folder.name) != now:
+            told[progress.folder.name] = now
+            where = f" on {progress.node}" if progress.node else ""
+            note = f": {progress.note}" if progress.note else ""
+            say(f"{progress.folder.name:<24} {progress.state.value}{where}{note}")
 
 
 def _print_findings(study: Study, as_json: bool) -> None:

@@ -264,6 +264,14 @@ def claim(folder: RunFolder, environment: dict[str, Any], process_id: int | None
         folder.error_file.unlink(missing_ok=True)
 
 
+def release(folder: RunFolder) -> None:
+    """Write down that this process, which lives on, works on the run no longer."""
+    with hold(folder.lock_file):
+        if folder.process_id() == os.getpid():
+            # No process ever began at "": the number alone says who it was.
+            write_json(folder.environment_file, folder.environment() | {"process_started_at": ""})
+
+
 def process_started_at(process_id: int) -> str | None:
     """When a process began, as an opaque word; None if there is none (or it is a zombie).
 
