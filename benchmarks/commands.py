@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import add_compare
+from benchmarks.why.commands import add_why
 from resnet_core.console import Commands
 
 
@@ -33,6 +34,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     app.set_defaults(execute=_app)
 
     add_compare(commands)
+    add_why(commands)
 
 
 def _training(options: argparse.Namespace) -> None:
