@@ -63,10 +63,10 @@ def geometric_mean(norms: Sequence[float | None]) -> float | None:
 
 
 def _finding(stored: Stored, rows: Sequence[dict[str, Any]]) -> str:
-    """What becomes of the gradient on its way from the last convolution to the first layer."""
-    said = []
+    """What becomes of the gradient between the last convolution and the first layer."""
+    measured = {row["model"] for row in rows}
+    said, vanishes = [], []
     for family in ("plain", "resnet_v1"):
-        measured = {row["model"] for row in rows}
         nets = [m for m in stored.models if m["family"] == family and m["name"] in measured]
         if not nets:
             continue
@@ -74,26 +74,28 @@ def _finding(stored: Stored, rows: Sequence[dict[str, Any]]) -> str:
         starts = [row["norms"] for row in rows if row["model"] == deepest]
         first = geometric_mean([norms[0] for norms in starts])
         last = geometric_mean([norms[-2] for norms in starts])
-        if first is None or last is None:
-            said.append(f"in {deepest} it leaves the range of numbers")
-        else:
-            said.append(f"in {deepest} it {_change(first / last)}")
-    return f"the gradient on its way to the input; {', '.join(said)}" if said else "the gradient"
+        ratio = first / last if first and last else None
+        said.append(f"in {deepest} it {_change(ratio)}")
+        vanishes.append(ratio is not None and ratio < 1 / LEVEL)
+    verdict = "it vanishes" if any(vanishes) else "no vanishing"
+    return f"{verdict}; towards the input {', '.join(said)}" if said else "the gradient"
 
 
-def _change(ratio: float) -> str:
+def _change(ratio: float | None) -> str:
+    if ratio is None:
+        return "leaves the range of numbers"
     if ratio > LEVEL:
-        return f"explodes ({times(ratio)} times)"
+        return f"grows {times(ratio)} times"
     if ratio < 1 / LEVEL:
-        return f"vanishes (to 1 / {times(1 / ratio)})"
+        return f"shrinks {times(1 / ratio)} times"
     return (
         f"stays level ({times(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'})"
     )
 
 
 def times(ratio: float) -> str:
-    """2.5, 340, 1.4 million."""
+    """2.5, 340, 12,300, 1.4 million."""
     for size, word in ((1e9, " billion"), (1e6, " million")):
         if ratio >= size:
             return f"{ratio / size:,.1f}{word}"
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
+    return f"{float(f'{ratio:.3g}'):,.0f}" if ratio >= 10 else f"{ratio:.1f}"

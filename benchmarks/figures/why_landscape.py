@@ -114,7 +114,10 @@ def _surface(name: str, points: Sequence[Point], low: float, high: float) -> Fig
                 },
                 "aspectmode": "manual",
                 "aspectratio": {"x": 1, "y": 1, "z": 0.75},
-                "camera": {"eye": {"x": 1.35, "y": 1.35, "z": 0.8}},
+                "camera": {
+                    "eye": {"x": 1.3, "y": 1.3, "z": 0.95},
+                    "center": {"x": 0, "y": 0, "z": -0.12},
+                },
             },
         }
     )

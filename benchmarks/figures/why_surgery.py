@@ -45,7 +45,7 @@ def _surgery_figure(stored: Stored, depth: int) -> Figure:
     labels.append(_add_guessing(figure, stored, measured[0][1]))
     _name_blocks(figure, [row for _, rows in measured for row in rows])
     label_line_ends(figure, labels)
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05, legend_y=-0.28)
+    figure.update_layout(barmode="group", bargap=0.2, bargroupgap=0.0)
     return figure
 
 
@@ -110,7 +110,7 @@ def _add_whole(figure: Figure, name: str, rows: Sequence[Row], colour: Colour) -
     if whole is None:
         return []
     _add_level(figure, rows, whole, f"{name} as trained", colour, "6px,4px")
-    return [Label(f"{name} whole", whole, colour, is_dashed=True)]
+    return [Label(f"{name} as trained", whole, colour, is_dashed=True)]
 
 
 def _add_guessing(figure: Figure, stored: Stored, rows: Sequence[Row]) -> Label:
@@ -128,7 +128,6 @@ def _add_level(
     add_line(
         figure, [0.5, last + 0.5], [error, error], name, colour, dash, hover, [[], []], width=1.5
     )
-    figure.data[-1].showlegend = False
 
 
 def _name_blocks(figure: Figure, rows: Sequence[Row]) -> None:
@@ -143,7 +142,6 @@ def _name_blocks(figure: Figure, rows: Sequence[Row]) -> None:
         ticktext=[f"{n} ↓" if blocks[n] else str(n) for n in shown],
         range=[0.4, max(blocks) + 0.6],
     )
-    figure.update_layout(showlegend=True)
 
 
 def _finding(measured: Sequence[tuple[Row, Sequence[Row]]]) -> str:
@@ -153,5 +151,5 @@ def _finding(measured: Sequence[tuple[Row, Sequence[Row]]]) -> str:
         whole, single = _whole(rows), _single(rows)
         if whole is not None and single:
             change = median(row["error_percent"] for row in single) - whole
-            said.append(f"{model['name']} loses {change:.1f} points")
+            said.append(f"{model['name']} errs {change:.1f} points more")
     return f"Without one block {', '.join(said)} (median)" if said else "One block switched off"
