@@ -94,8 +94,9 @@ def _change(ratio: float | None) -> str:
 
 
 def times(ratio: float) -> str:
-    """2.5, 340, 12,300, 1.4 million."""
+    """2.5, 340, 12,300, 1.43 million."""
+    ratio = float(f"{ratio:.3g}")
     for size, word in ((1e9, " billion"), (1e6, " million")):
         if ratio >= size:
-            return f"{ratio / size:,.1f}{word}"
-    return f"{float(f'{ratio:.3g}'):,.0f}" if ratio >= 10 else f"{ratio:.1f}"
+            return f"{ratio / size:,.3g}{word}"
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"

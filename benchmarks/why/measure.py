@@ -96,8 +96,9 @@ def prepare(settings: Settings, places: Places) -> Prepared:
 def _prepare_gradients(settings: GradientSettings, places: Places) -> Prepared:
     if settings.starts < 1:
         raise ConfigError(f"{settings.starts} random starts measure nothing: choose 1 or more.")
-    configs = [parse_model_name(name) for name in settings.models]
-    dataset = load_dataset("cifar10", places.data_folder)
+    dataset = load_dataset(settings.data, places.data_folder)
+    shape = {"classes": len(dataset.class_names), "input_size": dataset.train.images.shape[1]}
+    configs = [parse_model_name(name, **shape) for name in settings.models]
     chosen = training_images(dataset, settings.images, settings.seed)
     sample = take_some(dataset.train, INPUT_STATISTICS_IMAGES, settings.seed)
     mean, std = channel_statistics(sample)
@@ -112,7 +113,7 @@ def _prepare_gradients(settings: GradientSettings, places: Places) -> Prepared:
                         yield measure_gradient_flow(config, images, chosen.split, start, batch_norm)
 
     models = [{"name": c.name, "family": c.family, "depth": c.depth} for c in configs]
-    return Prepared(_header(settings, models, chosen, "cifar10"), rows)
+    return Prepared(_header(settings, models, chosen, dataset), rows)
 
 
 def _prepare_responses(settings: ResponseSettings, places: Places) -> Prepared:
@@ -131,7 +132,7 @@ def _prepare_responses(settings: ResponseSettings, places: Places) -> Prepared:
                     *measure_responses(subject.model, chosen.split),
                 )
 
-    return Prepared(_header(settings, _facts(subjects), chosen, dataset.name), rows)
+    return Prepared(_header(settings, _facts(subjects), chosen, dataset), rows)
 
 
 def _prepare_surgery(settings: SurgerySettings, places: Places) -> Prepared:
@@ -150,7 +151,7 @@ def _prepare_surgery(settings: SurgerySettings, places: Places) -> Prepared:
                 if operation not in done:
                     yield score_after(subject.model, chosen.split, operation, subject.name)
 
-    return Prepared(_header(settings, _facts(subjects), chosen, dataset.name), rows)
+    return Prepared(_header(settings, _facts(subjects), chosen, dataset), rows)
 
 
 def _operation(row: RowDict) -> Operation:
@@ -179,7 +180,7 @@ def _prepare_landscape(settings: LandscapeSettings, places: Places) -> Prepared:
         ]
         yield from _in_turn(slices)
 
-    return Prepared(_header(settings, _facts(subjects), chosen, dataset.name), rows)
+    return Prepared(_header(settings, _facts(subjects), chosen, dataset), rows)
 
 
 def _in_turn(slices: list[Iterator[Any]]) -> Iterator[Row]:
@@ -213,7 +214,7 @@ def _prepare_ensemble(settings: EnsembleSettings, places: Places) -> Prepared:
             if (stored["event"], stored["members"]) not in done:
                 yield row
 
-    return Prepared(_header(settings, _facts(subjects), chosen, dataset.name), rows)
+    return Prepared(_header(settings, _facts(subjects), chosen, dataset), rows)
 
 
 def _load(settings: Settings, places: Places) -> tuple[list[Subject], Dataset]:
@@ -267,7 +268,9 @@ def _fingerprint(model: PixelModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def _header(settings: Settings, models: list[RowDict], chosen: ChosenImages, data: str) -> RowDict:
+def _header(
+    settings: Settings, models: list[RowDict], chosen: ChosenImages, dataset: Dataset
+) -> RowDict:
     return {
         "event": "started",
         "analysis": settings.analysis,
@@ -275,7 +278,8 @@ def _header(settings: Settings, models: list[RowDict], chosen: ChosenImages, dat
         "command": settings.command,
         "settings": settings.to_dict(),
         "models": models,
-        "data": data,
+        "data": dataset.name,
+        "classes": len(dataset.class_names),
         "images": len(chosen.split),
         "split": chosen.name,
         "reason": chosen.reason,

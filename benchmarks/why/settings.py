@@ -62,6 +62,8 @@ class GradientSettings(Settings):
 
     images: int = 128
     """Training images in the one batch."""
+    data: str = "cifar10"
+    """Data set the images come from."""
     starts: int = 3
     """Random starts of each net."""
 
