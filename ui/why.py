@@ -123,13 +123,12 @@ def build_why() -> WhySection:
         container=False, elem_id="why-current",
     )  # fmt: skip
     views, operated = [], None
-    with gr.Column(elem_classes="lab-stack"):
-        for analysis in ANALYSES:
-            # Hidden, not absent or in tabs: parts that mount while a value arrives can miss it.
-            with gr.Column(visible=analysis == first or "hidden") as column:
-                views.append(_build_view(analysis, column))
-                if analysis == "surgery":
-                    operated = build_operating_table()
+    for analysis in ANALYSES:
+        # Out of sight, not absent: parts that mount while a value arrives can miss it.
+        with gr.Column(elem_classes=_sight(analysis == first)) as column:
+            views.append(_build_view(analysis, column))
+            if analysis == "surgery":
+                operated = build_operating_table()
     assert operated is not None
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     for view in views:
@@ -198,7 +197,11 @@ def _wire(view: View) -> None:
 
 
 def _turn_to(current: str) -> list[Any]:
-    return [gr.update(visible=analysis == current or "hidden") for analysis in ANALYSES]
+    return [gr.update(elem_classes=_sight(analysis == current)) for analysis in ANALYSES]
+
+
+def _sight(is_shown: bool) -> list[str]:
+    return [] if is_shown else ["lab-away"]
 
 
 def _settings(analysis: str, models: Sequence[str] | None, points: int) -> Settings:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from benchmarks.why.settings import (
     EnsembleSettings,
     GradientSettings,
@@ -31,7 +33,7 @@ from resnet_core.analysis.landscape import grid, loss_and_error, surface
 from resnet_core.analysis.responses import Responses, measure_responses
 from resnet_core.analysis.rows import Row
 from resnet_core.analysis.surgery import Operation, score_after, survey
-from resnet_core.data.dataset import Dataset, channel_statistics, load_dataset
+from resnet_core.data.dataset import Dataset, Split, channel_statistics, load_dataset
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import PixelModel
@@ -198,23 +200,32 @@ def _prepare_ensemble(settings: EnsembleSettings, places: Places) -> Prepared:
     test = take_some(dataset.test, settings.images, settings.seed)
     chosen = _on_device(ChosenImages(test, "test", "The error of an ensemble is a final figure."))
     validation = common_validation([subject.found for subject in subjects], dataset)
-    names = [subject.name for subject in subjects]
 
     def rows(there: Sequence[RowDict]) -> Iterator[Row]:
         done = {(row["event"], tuple(row["members"])) for row in there}
-        answers = [probabilities(subject.model, chosen.split) for subject in subjects]
-        labels = chosen.split.labels
-        found: list[Row] = list(score_subsets(names, answers, labels, settings.seed))
-        if validation is not None:
-            held_out = validation.to(labels.device)
-            on_validation = [probabilities(subject.model, held_out) for subject in subjects]
-            found += pick_greedily(names, on_validation, held_out.labels, answers, labels)
-        for row in found:
-            stored = row.to_dict()
-            if (stored["event"], stored["members"]) not in done:
+        for row in _ensembles(subjects, chosen.split, validation, settings.seed):
+            if (row.kind, row.to_dict()["members"]) not in done:
                 yield row
 
     return Prepared(_header(settings, _facts(subjects), chosen, dataset), rows)
+
+
+def _ensembles(
+    subjects: Sequence[Subject], test: Split, validation: Split | None, seed: int
+) -> Iterator[Row]:
+    names = [subject.name for subject in subjects]
+    answers: list[Tensor] = []
+
+    def ask() -> Iterator[Tensor]:
+        for subject in subjects:
+            answers.append(probabilities(subject.model, test))
+            yield answers[-1]
+
+    yield from score_subsets(names, ask(), test.labels, seed)
+    if validation is not None:
+        held_out = validation.to(test.labels.device)
+        on_validation = [probabilities(subject.model, held_out) for subject in subjects]
+        yield from pick_greedily(names, on_validation, held_out.labels, answers, test.labels)
 
 
 def _load(settings: Settings, places: Places) -> tuple[list[Subject], Dataset]:

@@ -5,7 +5,7 @@ He et al. 2015 (arXiv 1512.03385 §4.1, Table 5) end with an ensemble of six.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -58,13 +58,21 @@ def mean_error_percent(answers: Sequence[Tensor], labels: Tensor) -> float:
 
 
 def score_subsets(
-    names: Sequence[str], answers: Sequence[Tensor], labels: Tensor, seed: int
+    names: Sequence[str], answers: Iterable[Tensor], labels: Tensor, seed: int
 ) -> Iterator[EnsembleScore]:
-    """The error of every subset of the members, small ones first; of many members, some subsets."""
-    for size in range(1, len(names) + 1):
-        for chosen in _subsets(len(names), size, seed):
-            error = mean_error_percent([answers[at] for at in chosen], labels)
-            yield EnsembleScore(tuple(names[at] for at in chosen), error)
+    """The error of every subset of the members; of many members, of some subsets.
+
+    Args:
+        answers: what `probabilities` gave of each member. Asked for one by one: subsets are
+            scored as soon as their last member has answered.
+    """
+    there: list[Tensor] = []
+    for newest, answer in enumerate(answers):
+        there.append(answer)
+        for chosen in _subsets(len(names), seed):
+            if chosen[-1] == newest:
+                error = mean_error_percent([there[at] for at in chosen], labels)
+                yield EnsembleScore(tuple(names[at] for at in chosen), error)
 
 
 def pick_greedily(
@@ -91,12 +99,17 @@ def pick_greedily(
         )
 
 
-def _subsets(members: int, size: int, seed: int) -> list[tuple[int, ...]]:
-    if members <= ALL_SUBSETS_UP_TO or size in (1, members):
-        return list(combinations(range(members), size))
+def _subsets(members: int, seed: int) -> list[tuple[int, ...]]:
+    """Subsets of each size, members in order; the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = {
-        tuple(sorted(torch.randperm(members, generator=generator)[:size].tolist()))
-        for _ in range(DRAWN_SUBSETS)
-    }
-    return sorted(drawn)
+    chosen: list[tuple[int, ...]] = []
+    for size in range(1, members + 1):
+        if members <= ALL_SUBSETS_UP_TO or size in (1, members):
+            chosen += combinations(range(members), size)
+            continue
+        drawn = {
+            tuple(sorted(torch.randperm(members, generator=generator)[:size].tolist()))
+            for _ in range(DRAWN_SUBSETS)
+        }
+        chosen += sorted(drawn)
+    return chosen
