@@ -54,8 +54,8 @@ SOURCES = {
     ),
     "surgery": (
         "After Veit et al. 2016 (arXiv 1605.06431). A block that is off leaves its shortcut; a "
-        "plain block is taken out, with zero padding where the shape changes (↓). Diamonds: two "
-        "neighbours swapped."
+        "plain block is taken out, with zero padding where the shape changes (↓). Dashed: the net as "
+        "trained. Diamonds: two neighbours swapped."
     ),
     "landscape": (
         "After Li et al. 2018 (arXiv 1712.09913): filter-normalised directions, biases and batch "

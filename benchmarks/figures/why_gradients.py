@@ -30,7 +30,7 @@ def _flow_figure(stored: Stored, batch_norm: bool) -> Figure:
     how = "With batch norm" if batch_norm else "Without batch norm"
     if not rows:
         return empty_figure(how, NOTHING)
-    figure = new_figure(f"{how}: {_finding(stored, rows)}", PLACE, "gradient norm of a layer")
+    figure = new_figure(f"{how} {_finding(stored, rows)}", PLACE, "gradient norm of a layer")
     figure.update_xaxes(
         tickvals=[0, 0.5, 1], ticktext=["input", "half-way", "output"], range=[0, 1]
     )
@@ -75,10 +75,12 @@ def _finding(stored: Stored, rows: Sequence[dict[str, Any]]) -> str:
         first = geometric_mean([norms[0] for norms in starts])
         last = geometric_mean([norms[-2] for norms in starts])
         ratio = first / last if first and last else None
-        said.append(f"in {deepest} it {_change(ratio)}")
+        said.append(f"{_change(ratio)} in {deepest}")
         vanishes.append(ratio is not None and ratio < 1 / LEVEL)
-    verdict = "it vanishes" if any(vanishes) else "no vanishing"
-    return f"{verdict}; towards the input {', '.join(said)}" if said else "the gradient"
+    verdict = "vanishes" if any(vanishes) else "does not vanish"
+    if not said:
+        return "the gradient, layer by layer"
+    return f"the gradient {verdict}: towards the input it {', '.join(said)}"
 
 
 def _change(ratio: float | None) -> str:

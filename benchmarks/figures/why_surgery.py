@@ -110,7 +110,7 @@ def _add_whole(figure: Figure, name: str, rows: Sequence[Row], colour: Colour) -
     if whole is None:
         return []
     _add_level(figure, rows, whole, f"{name} as trained", colour, "6px,4px")
-    return [Label(f"{name} as trained", whole, colour, is_dashed=True)]
+    return [Label(name, whole, colour, is_dashed=True)]
 
 
 def _add_guessing(figure: Figure, stored: Stored, rows: Sequence[Row]) -> Label:
@@ -139,7 +139,8 @@ def _name_blocks(figure: Figure, rows: Sequence[Row]) -> None:
     shown = [n for n, changes in sorted(blocks.items()) if changes or n % every == 1 or every == 1]
     figure.update_xaxes(
         tickvals=shown,
-        ticktext=[f"{n} ↓" if blocks[n] else str(n) for n in shown],
+        ticktext=[f"{n}↓" if blocks[n] else str(n) for n in shown],
+        tickangle=0,
         range=[0.4, max(blocks) + 0.6],
     )
 

@@ -45,16 +45,16 @@ def subset(error: float, *members: str) -> dict:
 @pytest.mark.parametrize(
     ("first", "says"),
     [
-        (1e-6, "it vanishes; towards the input in plain20 it shrinks 1 million times"),
-        (5e6, "no vanishing; towards the input in plain20 it grows 5 million times"),
-        (3.0, "no vanishing; towards the input in plain20 it stays level (3.0 times larger)"),
-        (None, "no vanishing; towards the input in plain20 it leaves the range of numbers"),
+        (1e-6, "vanishes: towards the input it shrinks 1 million times in plain20"),
+        (5e6, "does not vanish: towards the input it grows 5 million times in plain20"),
+        (3.0, "does not vanish: towards the input it stays level (3.0 times larger) in plain20"),
+        (None, "does not vanish: towards the input it leaves the range of numbers in plain20"),
     ],
 )
 def test_what_becomes_of_the_gradient_is_computed(first: float | None, says: str) -> None:
     rows = [flow("plain20", [first, 1.0, 1.0, 7.0])]
     figures = gradient_flow_figures(stored(rows))
-    assert figures[True].layout.title.text == f"With batch norm: {says}"
+    assert figures[True].layout.title.text == f"With batch norm the gradient {says}"
     assert not figures[False].data
 
 

@@ -116,7 +116,7 @@ def test_a_computation_grows_on_the_page_and_a_reload_finds_it_again(
     open_section_again(page, why_url)
     expect(page.get_by_label("computed here").first).to_be_checked()
     expect(page.locator("#why-state-gradients .lab-busy")).to_have_count(0)
-    expect(title(page, "why-gradients-1")).to_contain_text("in plain20 it")
+    expect(title(page, "why-gradients-1")).to_contain_text("in plain20")
     expect(page.locator("#why-start-gradients")).to_be_enabled()
 
 
