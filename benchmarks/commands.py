@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
+from benchmarks.why.commands import add_why
 from resnet_core.console import Commands
 
 
@@ -35,6 +36,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
     add_compare(commands)
     add_depth(commands)
+    add_why(commands)
 
 
 def _training(options: argparse.Namespace) -> None:

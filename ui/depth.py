@@ -17,6 +17,7 @@ from ui.answers import render_problem
 from ui.figure import LiveFigure
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
+from ui.why import WhySection, build_why
 
 X_AXES = [
     ("depth", "depth"),
@@ -69,17 +70,18 @@ class StudyPanel:
         ]  # fmt: skip
 
 
-def build_depth_tab() -> gr.Timer:
+def build_depth_tab() -> tuple[gr.Timer, WhySection]:
     """Lay the tab out, then wire it. The timer looks at the study while the tab is open."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     panel = _lay_out()
     form = build_study_form()
+    why = build_why()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     _wire(panel, timer)
     form.start.click(start_study, form.inputs, [form.said, panel.picked], **PRIVATE).then(
         lambda *now: look(now[0], NOTHING_SEEN, *now[2:]), panel.inputs, panel.outputs, **PRIVATE
     )
-    return timer
+    return timer, why
 
 
 def _lay_out() -> StudyPanel:

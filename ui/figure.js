@@ -44,9 +44,10 @@ function themed(json, dark) {
 // As zoomed, but titled and on white: a picture leaves the page for documents.
 function downloadPng() {
   const { data, layout } = themed(props.value, false);
-  for (const name of ["xaxis", "yaxis"]) {
-    const axis = plot._fullLayout[name];
-    if (!axis.autorange) layout[name] = { ...layout[name], range: [...axis.range], autorange: false };
+  for (const [name, part] of Object.entries(plot._fullLayout)) {
+    if (/^[xy]axis\d*$/.test(name) && !part.autorange)
+      layout[name] = { ...layout[name], range: [...part.range], autorange: false };
+    if (/^scene\d*$/.test(name)) layout[name] = { ...layout[name], camera: plot.layout[name].camera };
   }
   Object.assign(layout, { paper_bgcolor: "#ffffff", width: PNG.width, height: PNG.height });
   layout.margin = { ...layout.margin, t: 60 };
@@ -54,12 +55,13 @@ function downloadPng() {
   return window.Plotly.downloadImage({ data, layout }, { ...PNG, filename });
 }
 
-function configuration(Plotly, hasData) {
+function configuration(Plotly, data) {
+  const isSolid = data.some(trace => trace.type === "surface");
   const png = { name: "png", title: "Save as PNG", icon: Plotly.Icons.camera, click: downloadPng };
   return {
     displaylogo: false,
-    displayModeBar: hasData,
-    modeBarButtons: [[png, "zoom2d", "resetScale2d"]],
+    displayModeBar: data.length > 0,
+    modeBarButtons: [isSolid ? [png, "resetCameraDefault3d"] : [png, "zoom2d", "resetScale2d"]],
     showTips: false,
   };
 }
@@ -77,7 +79,7 @@ async function draw() {
     delete layout.title;
     Object.assign(layout, { width, height: plot.clientHeight });
     if (isTouch) layout.dragmode = false;
-    await Plotly.react(plot, data, layout, configuration(Plotly, data.length > 0));
+    await Plotly.react(plot, data, layout, configuration(Plotly, data));
     if (isFirst) plot.on("plotly_click", reportClick);
     describe();
     shown = wanted;

@@ -51,12 +51,15 @@ def build_app() -> gr.Blocks:
             with gr.Tab("Train", id="train") as train_tab:
                 panel, timer = build_train_tab(kept)
             with gr.Tab("Depth", id="depth") as depth_tab:
-                study_timer = build_depth_tab()
+                study_timer, why = build_depth_tab()
             with gr.Tab("Models", id="models") as models_tab:
                 models = build_models_tab()
         status = ActionList(render_status("starting", []), elem_id="status")
         _wire_status(app, status)
         _wire_timers({train_tab: timer, depth_tab: study_timer}, [classify_tab, models_tab])
+        depth_tab.select(**why.opening())
+        for tab in (classify_tab, train_tab, models_tab):
+            tab.select(**why.closing())
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, list(menus), **PRIVATE)
         models_tab.select(**models.opening())

@@ -71,6 +71,15 @@ def make_template(text: str, quiet: str, line: str, grid: str, surface: str) -> 
         "tickfont": {"color": quiet},
         "title": {"font": {"color": quiet, "size": 12}, "standoff": 6},
     }
+    solid_axis = {
+        "backgroundcolor": "rgba(0,0,0,0)",
+        "gridcolor": line,
+        "linecolor": line,
+        "zeroline": False,
+        "showspikes": False,
+        "tickfont": {"color": quiet, "size": 11},
+        "title": {"font": {"color": quiet, "size": 12}},
+    }
     return {
         "layout": {
             "font": {"family": FONT, "size": 12, "color": text},
@@ -80,6 +89,7 @@ def make_template(text: str, quiet: str, line: str, grid: str, surface: str) -> 
             "margin": {"l": 12, "r": 12, "t": 30, "b": 12},
             "xaxis": axis,
             "yaxis": axis,
+            "scene": {f"{name}axis": solid_axis for name in "xyz"},
             "hovermode": "closest",
             "hoverlabel": {
                 "bgcolor": surface,

@@ -33,8 +33,8 @@ def ensure_worker(runs: Path) -> None:
     with try_hold(_lock_file(runs)) as is_free:
         if not is_free:
             return
-    _start([sys.executable, "-m", "resnet_core", "runs", "work", "--runs", str(runs.resolve())],
-           runs / ".worker.log")  # fmt: skip
+    start_detached([sys.executable, "-m", "resnet_core", "runs", "work", "--runs", str(runs.resolve())],
+                   runs / ".worker.log")  # fmt: skip
 
 
 def work(runs: Path) -> None:
@@ -71,7 +71,7 @@ def _running(runs: Path) -> int:
 def _start_run(folder: RunFolder) -> subprocess.Popen[bytes]:
     path = str(folder.path.resolve())
     words = [sys.executable, "-m", "resnet_core", "resume", path, "--from-queue"]
-    process = _start(words, folder.log_file)
+    process = start_detached(words, folder.log_file)
     try:
         # In the child's name, which is still importing: nobody sees a started run as waiting.
         claim(folder, folder.environment() if folder.environment_file.exists() else {}, process.pid)
@@ -81,7 +81,8 @@ def _start_run(folder: RunFolder) -> subprocess.Popen[bytes]:
     return process
 
 
-def _start(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+def start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process of its own session, which outlives this one; what it prints goes to `log`."""
     with open(log, "ab") as output:
         return subprocess.Popen(
             words,

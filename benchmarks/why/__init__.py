@@ -1,0 +1,1 @@
+"""Why residual nets learn: `settings` says what to measure, `measure` does, `stored` keeps it."""

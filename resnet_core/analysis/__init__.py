@@ -1,0 +1,1 @@
+"""Why a net behaves as it does: gradients, responses, skip surgery, loss surfaces, ensembles."""

@@ -1,0 +1,92 @@
+"""Which images an analysis may look at.
+
+The test images are for final figures, read once. Whoever plays with a net (switches blocks off,
+looks at its loss) does so on images that were set aside from training, where there are any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from resnet_core.data.dataset import Dataset, Split, split_validation
+from resnet_core.errors import ConfigError
+from resnet_core.files import read_json
+from resnet_core.training.find import FoundModel
+
+
+@dataclass(frozen=True)
+class ChosenImages:
+    """Images to measure on, and what they are."""
+
+    split: Split
+    name: str
+    """training, validation or test."""
+    reason: str
+    """One sentence that says why these."""
+
+
+def training_images(dataset: Dataset, count: int, seed: int) -> ChosenImages:
+    """`count` of the images to learn from (0: all), drawn by `seed`."""
+    return ChosenImages(
+        take_some(dataset.train, count, seed), "training", "What nets learn from is what is meant."
+    )
+
+
+def unseen_images(
+    models: Sequence[FoundModel], dataset: Dataset, count: int, seed: int
+) -> ChosenImages:
+    """Images that none of the models was trained on, the same for all of them.
+
+    They are the validation images where all models set the same ones aside, else test images:
+    those that one net learnt from would flatter it beside the others.
+
+    Args:
+        count: how many, drawn by `seed`; 0 for all.
+    """
+    validation = common_validation(models, dataset)
+    if validation is not None:
+        reason = "Set aside from the training of every net here."
+        return ChosenImages(take_some(validation, count, seed), "validation", reason)
+    reason = (
+        "The net was trained on all training images."
+        if len(models) == 1
+        else "The nets set no common validation images aside from their training."
+    )
+    return ChosenImages(take_some(dataset.test, count, seed), "test", reason)
+
+
+def common_validation(models: Sequence[FoundModel], dataset: Dataset) -> Split | None:
+    """The validation images that all models set aside; None where they differ or one has none."""
+    asides = {_set_aside(model) for model in models}
+    held_out, split_seed = next(iter(asides)) if len(asides) == 1 else (0, 0)
+    # Training sets aside a tenth at the most, whatever its recipe asks for.
+    held_out = min(held_out, len(dataset.train) // 10)
+    return split_validation(dataset.train, held_out, split_seed)[1] if held_out else None
+
+
+def take_some(split: Split, count: int, seed: int) -> Split:
+    """`count` images in an order drawn by `seed`, the same for the same seed; 0 for all as they stand.
+
+    Raises:
+        ConfigError: a negative count.
+    """
+    if count < 0:
+        raise ConfigError(f"{count} images can't be measured: choose 1 or more, or 0 for all.")
+    if count == 0 or count >= len(split):
+        return split
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
+    return split.take(order[:count])
+
+
+def _set_aside(model: FoundModel) -> tuple[int, int]:
+    """How many validation images the model's recipe set aside, and by which seed."""
+    for name in ("card.json", "config.json"):
+        if (model.folder / name).is_file():
+            facts: dict[str, Any] = read_json(model.folder / name)
+            count = int(facts.get("recipe", {}).get("validation_images", 0))
+            return count, int(facts.get("split_seed", 0)) if count else 0
+    return 0, 0

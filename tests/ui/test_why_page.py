@@ -1,0 +1,137 @@
+"""The section "Why it happens" in a real browser: stored results, a computation, surgery by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.app_speed import served
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
+APP = """
+import sys
+import gradio as gr
+from ui.layout import HERE, make_theme
+from ui.why import build_why
+
+with gr.Blocks() as app:
+    with gr.Tabs():
+        with gr.Tab("Words") as words:
+            gr.HTML("Nothing to see")
+        with gr.Tab("Depth") as depth:
+            section = build_why()
+    depth.select(**section.opening())
+    words.select(**section.closing())
+
+app.launch(server_port=int(sys.argv[1]), quiet=True, theme=make_theme(), ssr_mode=False,
+           css_paths=HERE / "style.css")
+"""
+
+
+@pytest.fixture(scope="module")
+def why_url(tmp_path_factory) -> Iterator[str]:
+    runs = tmp_path_factory.mktemp("why") / "runs"
+    before = os.environ.get("RESNET_LAB_RUNS")
+    os.environ["RESNET_LAB_RUNS"] = str(runs)
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{APP}"
+    try:
+        with served([sys.executable, "-c", program]) as url:
+            yield url
+    finally:
+        if before is None:
+            del os.environ["RESNET_LAB_RUNS"]
+        else:
+            os.environ["RESNET_LAB_RUNS"] = before
+
+
+@pytest.fixture
+def page(browser, why_url: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(PATIENCE_MS)
+    page.said = []
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    open_section(page, why_url)
+    yield page
+    page.close()
+    assert not page.said
+
+
+def open_section(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("tab", name="Depth").click()
+    page.wait_for_selector("#why-gradients-1 .scatterlayer .trace")
+
+
+def look_at(page: Page, title: str) -> None:
+    page.get_by_label(title, exact=True).check()
+
+
+def title(page: Page, figure: str):
+    return page.locator(f"#{figure} figcaption")
+
+
+def test_stored_results_are_there_at_once_with_words_and_command(page: Page) -> None:
+    for name, figure, mark, says in (
+        ("Skip surgery", "why-surgery-2", ".barlayer .trace", "Without one block plain56 errs"),
+        ("Responses", "why-responses-1", ".scatterlayer .trace", "respond"),
+        ("Ensembles", "why-ensemble-1", ".scatterlayer .trace", "nets together"),
+        ("Gradient flow", "why-gradients-2", ".scatterlayer .trace", "Without batch norm"),
+    ):
+        look_at(page, name)
+        page.wait_for_selector(f"#{figure} {mark}")
+        expect(title(page, figure)).to_contain_text(says)
+    expect(page.locator("#why-lead-gradients")).to_be_visible()
+    expect(page.locator("#why-origin-gradients")).to_contain_text(
+        "python -m benchmarks why gradients"
+    )
+
+
+def test_the_landscape_is_there_also_without_3d_graphics(page: Page) -> None:
+    look_at(page, "Loss landscape")
+    expect(title(page, "why-landscape-1")).to_contain_text("at the net")
+    page.get_by_label("map from above").check()
+    page.wait_for_selector("#why-landscape-2 .contourlayer .contour")
+    assert page.evaluate(
+        "document.querySelector('#why-landscape-1 .lab-plot')._fullLayout.coloraxis === undefined"
+    )
+
+
+def test_a_computation_grows_on_the_page_and_a_reload_finds_it_again(
+    page: Page, why_url: str, data_folder: Path
+) -> None:
+    page.locator("#why-compute-gradients button").first.click()
+    nets = page.locator("#why-nets-gradients")
+    for _ in range(5):  # leave one net
+        nets.locator(".token-remove").last.click()
+    expect(page.locator("#why-compute-gradients code")).to_contain_text("why gradients plain20")
+    page.locator("#why-start-gradients").click()
+    expect(page.locator("#why-state-gradients .lab-busy")).to_be_visible()
+    open_section_again(page, why_url)
+    expect(page.get_by_label("computed here").first).to_be_checked()
+    expect(page.locator("#why-state-gradients .lab-busy")).to_have_count(0)
+    expect(title(page, "why-gradients-1")).to_contain_text("in plain20")
+    expect(page.locator("#why-start-gradients")).to_be_enabled()
+
+
+def open_section_again(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("tab", name="Depth").click()
+    page.locator("#why-compute-gradients button").first.wait_for()
+
+
+def test_a_block_switched_off_by_hand(page: Page, data_folder: Path) -> None:
+    look_at(page, "Skip surgery")
+    page.locator("#why-off label", has_text="3").first.click()
+    expect(page.locator("#why-answer .lab-verdict")).to_contain_text("points of error")
+    expect(page.locator("#why-answer code")).to_contain_text(
+        "why surgery resnet20_v1 --images 500 --seed 0 --no-swaps --off 3"
+    )
+    page.locator("#why-off label", has_text="3").first.click()
+    expect(page.locator("#why-answer")).to_contain_text("Tick a block")
