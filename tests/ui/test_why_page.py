@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,44 +10,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.app_speed import served
+from tests.ui.live_app import PATIENCE_MS, words
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_MS = 120_000
-expect.set_options(timeout=PATIENCE_MS)
-APP = """
-import sys
-import gradio as gr
-from ui.layout import HERE, make_theme
-from ui.why import build_why
-
-with gr.Blocks() as app:
-    with gr.Tabs():
-        with gr.Tab("Words") as words:
-            gr.HTML("Nothing to see")
-        with gr.Tab("Depth") as depth:
-            section = build_why()
-    depth.select(**section.opening())
-    words.select(**section.closing())
-
-app.launch(server_port=int(sys.argv[1]), quiet=True, theme=make_theme(), ssr_mode=False,
-           css_paths=HERE / "style.css")
-"""
 
 
 @pytest.fixture(scope="module")
 def why_url(tmp_path_factory) -> Iterator[str]:
-    runs = tmp_path_factory.mktemp("why") / "runs"
-    before = os.environ.get("RESNET_LAB_RUNS")
-    os.environ["RESNET_LAB_RUNS"] = str(runs)
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{APP}"
-    try:
-        with served([sys.executable, "-c", program]) as url:
-            yield url
-    finally:
-        if before is None:
-            del os.environ["RESNET_LAB_RUNS"]
-        else:
-            os.environ["RESNET_LAB_RUNS"] = before
+    """The real app over runs of its own; surgery by hand reads CIFAR-10, which CI has."""
+    data = Path(os.environ.get("RESNET_LAB_DATA", ROOT / "data"))
+    with served(words(tmp_path_factory.mktemp("why") / "runs", data)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -60,7 +32,8 @@ def page(browser, why_url: str) -> Iterator[Page]:
     open_section(page, why_url)
     yield page
     page.close()
-    assert not page.said
+    # A request that a reload cut off is nobody's fault.
+    assert not [said for said in page.said if "abort" not in said.lower()]
 
 
 def open_section(page: Page, url: str) -> None:
