@@ -11,7 +11,6 @@ from plotly.graph_objects import Figure
 from benchmarks.figures.canvas import Label, add_line, empty_figure, label_line_ends, new_figure
 from benchmarks.figures.compared import ComparedRun, load_run
 from benchmarks.figures.style import family_colour
-from benchmarks.figures.why_gradients import times
 from benchmarks.figures.windows import points_by_step
 from resnet_core.runs.folder import RunFolder
 
@@ -53,6 +52,5 @@ def _finding(drawn: Sequence[tuple[ComparedRun, Sequence[tuple[float, float]]]])
     said = {}
     for run, ratios in drawn:
         middle = median(ratio for _, ratio in ratios[len(ratios) // 2 :])
-        more = f"{times(middle)} times" if middle >= 1 else f"1 / {times(1 / middle)} of"
-        said.setdefault(run.title, f"{more} in {run.title}")
-    return f"While training, stage 1 gets {', '.join(said.values())} the gradient of stage 3"
+        said.setdefault(run.title, f"{middle:.2g} times in {run.title}")
+    return f"While training, stage 1 gets the gradient of stage 3 {', '.join(said.values())}"
