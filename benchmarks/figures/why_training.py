@@ -49,7 +49,7 @@ def gradient_ratios(run: ComparedRun) -> list[tuple[float, float]]:
 
 def _finding(drawn: Sequence[tuple[ComparedRun, Sequence[tuple[float, float]]]]) -> str:
     """The median over the second half of training, net by net (of seeds, the first)."""
-    said = {}
+    said: dict[str, str] = {}
     for run, ratios in drawn:
         middle = median(ratio for _, ratio in ratios[len(ratios) // 2 :])
         said.setdefault(run.title, f"{middle:.2g} times in {run.title}")
