@@ -50,7 +50,7 @@ function downloadPng() {
     if (/^scene\d*$/.test(name)) layout[name] = { ...layout[name], camera: plot.layout[name].camera };
   }
   Object.assign(layout, { paper_bgcolor: "#ffffff", width: PNG.width, height: PNG.height });
-  layout.margin = { ...layout.margin, t: 60 };
+  layout.margin = { ...layout.margin, t: 60, l: layout.margin?.l || 12 };
   const filename = caption.textContent.toLowerCase().replace(/[^a-z0-9.]+/g, "-").slice(0, 60);
   return window.Plotly.downloadImage({ data, layout }, { ...PNG, filename });
 }

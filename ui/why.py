@@ -28,6 +28,7 @@ from ui.answers import render_problem
 from ui.figure import LiveFigure
 from ui.why_jobs import WhyJob
 from ui.why_surgery import build_operating_table
+from ui.why_training import build_training_gradients
 from ui.why_view import (
     LEADS,
     SOURCES,
@@ -129,6 +130,8 @@ def build_why() -> WhySection:
             views.append(_build_view(analysis, column))
             if analysis == "surgery":
                 operated = build_operating_table()
+            if analysis == "gradients":
+                build_training_gradients()
     assert operated is not None
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     for view in views:

@@ -11,7 +11,10 @@ from benchmarks.figures.why_gradients import geometric_mean, gradient_flow_figur
 from benchmarks.figures.why_landscape import landscape_figures
 from benchmarks.figures.why_responses import response_figure
 from benchmarks.figures.why_surgery import surgery_figures
+from benchmarks.figures.why_training import training_gradient_figure
 from benchmarks.why.stored import Stored
+from resnet_core.runs.history import read_history
+from tests.written_runs import write_run
 
 MODELS = [
     {"name": "plain20", "family": "plain", "depth": 20},
@@ -136,6 +139,17 @@ def test_an_ensemble_is_held_against_the_best_alone() -> None:
     assert list(mean.x) == [1, 2, 3] and list(mean.y) == [16.0, 10.0, 9.0]
     rows[-1] = subset(6.0, "a", "b", "c")
     assert "(6.00 %) beat the best" in ensemble_figure(stored(rows)).layout.title.text
+
+
+def test_training_gradients_are_those_the_runs_recorded(tmp_path) -> None:
+    runs = [write_run(tmp_path / "plain", "plain", 20), write_run(tmp_path / "v1")]
+    figure = training_gradient_figure(runs)
+    for run, line in zip(runs, figure.data, strict=True):
+        last = read_history(run).last.gradient_norms
+        assert line.y[-1] == pytest.approx(last["stage1"] / last["stage3"], rel=1e-4)
+    assert "in Plain 20" in figure.layout.title.text
+    silent = write_run(tmp_path / "silent", gradients=False)
+    assert not training_gradient_figure([silent]).data
 
 
 def test_every_line_and_bar_has_its_dark_twin() -> None:

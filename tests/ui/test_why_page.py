@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from benchmarks.app_speed import served
@@ -76,21 +77,56 @@ def test_the_landscape_is_there_also_without_3d_graphics(page: Page) -> None:
     )
 
 
+def camera(page: Page) -> dict:
+    plot = "document.querySelector('#why-landscape-1 .lab-plot')"
+    return page.evaluate(f"{plot}._fullLayout.scene._scene.getCamera().eye")
+
+
+def test_a_surface_is_turned_by_hand_stays_so_and_is_saved_as_seen(page: Page, tmp_path) -> None:
+    look_at(page, "Loss landscape")
+    page.wait_for_selector("#why-landscape-1 canvas")
+    page.wait_for_timeout(1000)  # the first frame is drawn in software
+    before, box = camera(page), page.locator("#why-landscape-1 canvas").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y + 40, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    turned = camera(page)
+    assert turned != before
+    page.evaluate("document.body.classList.toggle('dark')")
+    page.wait_for_timeout(1500)
+    assert camera(page) == pytest.approx(turned)
+    with page.expect_download() as download:
+        page.locator("#why-landscape-1 .modebar-btn").first.click()
+    path = tmp_path / "surface.png"
+    download.value.save_as(path)
+    with Image.open(path) as image:
+        assert image.size == (2000, 1120)
+        assert image.convert("RGB").getpixel((5, 5)) == (255, 255, 255)
+        assert len(image.convert("RGB").getcolors(1 << 22)) > 100
+
+
 def test_a_computation_grows_on_the_page_and_a_reload_finds_it_again(
     page: Page, why_url: str, data_folder: Path
 ) -> None:
     page.locator("#why-compute-gradients button").first.click()
-    nets = page.locator("#why-nets-gradients")
+    page.click("#why-nets-gradients input")
     for _ in range(5):  # leave one net
-        nets.locator(".token-remove").last.click()
+        page.keyboard.press("Backspace")
+    page.keyboard.press("Tab")
     expect(page.locator("#why-compute-gradients code")).to_contain_text("why gradients plain20")
     page.locator("#why-start-gradients").click()
     expect(page.locator("#why-state-gradients .lab-busy")).to_be_visible()
     open_section_again(page, why_url)
     expect(page.get_by_label("computed here").first).to_be_checked()
-    expect(page.locator("#why-state-gradients .lab-busy")).to_have_count(0)
     expect(title(page, "why-gradients-1")).to_contain_text("in plain20")
+    expect(page.locator("#why-state-gradients .lab-busy")).to_have_count(0)
+    page.locator("#why-compute-gradients button").first.click()
     expect(page.locator("#why-start-gradients")).to_be_enabled()
+    expect(page.locator("#why-start-gradients")).to_have_text("Compute")
+    expect(page.locator("#why-stop-gradients")).to_be_disabled()
 
 
 def open_section_again(page: Page, url: str) -> None:
