@@ -27,11 +27,6 @@ def render_answers(answers: list[Answer], top_k: int) -> str:
     )
 
 
-def render_problem(message: str) -> str:
-    """A sentence a person can act on, in the place of the answer."""
-    return f'<div class="lab-problem" role="alert"><p>{escape(message)}</p></div>'
-
-
 def _card(answer: Answer, top_k: int) -> str:
     rows = "".join(
         f'<li><span>{escape(name)}</span><span class="lab-share">{_percent(p)}</span>'

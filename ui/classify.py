@@ -15,7 +15,8 @@ from PIL import Image
 from export.catalogue import find_listed, list_exported
 from export.classifier import Answer, classify, compare
 from resnet_core.errors import LabError
-from ui.answers import EMPTY, render_answers, render_problem
+from ui.answers import EMPTY, render_answers
+from ui.html import render_problem
 from ui.picture_input import PictureInput
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.jpg"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from resnet_core.errors import LabError
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.summary import describe_runs
 from ui import jobs
-from ui.answers import render_problem
 from ui.figure import LiveFigure
+from ui.html import render_command, render_problem, render_table
 from ui.run_view import menu_entry
 
 X_AXES = [("epochs", "epoch"), ("images", "images"), ("training time", "seconds")]
@@ -88,15 +87,7 @@ def _write(folders: list[RunFolder], x: str, group: str) -> list[str]:
 def _table(folders: list[RunFolder], names: list[str]) -> str:
     from benchmarks.figures.final_table import COLUMNS, cells, final_table
 
-    head = "".join(f"<th>{escape(heading)}</th>" for heading, _ in COLUMNS)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(row))}</tr>"
-        for row in final_table(folders)
-    )
+    headings = [heading for heading, _ in COLUMNS]
     command = f"python -m benchmarks compare {' '.join(names)} --csv runs.csv --html runs.html"
-    return (
-        f'<div class="lab-table lab-wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-        f'<div class="lab-command"><span>The same on the command line</span>'
-        f"<code>{escape(command)}</code></div>"
-    )
+    rows = [cells(row) for row in final_table(folders)]
+    return render_table(headings, rows) + render_command(command)

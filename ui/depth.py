@@ -13,8 +13,8 @@ import gradio as gr
 from benchmarks.depth.study import Study, describe, list_studies, read_study
 from resnet_core.errors import LabError
 from ui import jobs
-from ui.answers import render_problem
 from ui.figure import LiveFigure
+from ui.html import render_problem
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
 from ui.why import WhySection, build_why

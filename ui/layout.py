@@ -14,9 +14,9 @@ from resnet_core.errors import LabError
 from resnet_core.runs.worker import ensure_worker
 from ui import jobs
 from ui.action_list import ActionList
-from ui.answers import render_problem
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
+from ui.html import render_problem
 from ui.models import build_models_tab
 from ui.run_view import render_status
 from ui.train import build_train_tab

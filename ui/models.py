@@ -10,8 +10,8 @@ import gradio as gr
 from resnet_core.errors import LabError
 from ui import jobs
 from ui.action_list import ActionList
-from ui.answers import render_problem
 from ui.figure import LiveFigure
+from ui.html import render_problem
 from ui.model_view import ModelEntry, list_models, render_card, render_models
 
 

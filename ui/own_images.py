@@ -20,7 +20,7 @@ from resnet_core.data.own_store import Report, find_prepared
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from ui import jobs
-from ui.answers import render_problem
+from ui.html import render_problem
 
 MOST_CLASSES_SHOWN = 12
 MOST_FILES_SHOWN = 8

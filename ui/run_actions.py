@@ -12,7 +12,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.queue import move, runs_at_once, set_runs_at_once, withdraw
 from resnet_core.runs.summary import describe_runs, size_bytes
 from ui import jobs
-from ui.answers import render_problem
+from ui.html import render_problem
 from ui.watch import WatchPanel
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -13,7 +13,7 @@ from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
-from ui.answers import render_problem
+from ui.html import render_command, render_problem
 
 OFFERED_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -69,8 +69,6 @@ def build_study_form() -> StudyForm:
 
 
 def _render_command(*shown: Any) -> str:
-    from ui.train import render_command
-
     try:
         return render_command(" ".join(["python -m benchmarks", *jobs.study_words(*shown)]))
     except LabError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.depth.study import Study, describe
 from benchmarks.figures.style import clock
 from resnet_core.runs.folder import RunState
+from ui.html import render_command, render_table
 
 if TYPE_CHECKING:
     from benchmarks.depth.engine import StudyProgress
@@ -57,15 +58,9 @@ def render_study_table(study: Study, cells: Sequence[Any]) -> str:
     """A row a net, and the commands that made the study."""
     from benchmarks.depth.report import HEADINGS, cells_in_words
 
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in cells_in_words(cell))}</tr>"
-        for cell in cells
+    table = render_table(HEADINGS, [cells_in_words(cell) for cell in cells])
+    note = (
+        '<p class="lab-note">± is half of the 95 % interval of a mean over seeds. Training error '
+        "is the mean over the last epoch's augmented images.</p>"
     )
-    return (
-        f'<div class="lab-table lab-wide"><table><thead><tr>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table></div><p class="lab-note">± is half of the 95 % interval '
-        "of a mean over seeds. Training error is the mean over the last epoch's augmented images.</p>"
-        '<div class="lab-command"><span>The same on the command line</span>'
-        f"<code>{escape(chr(10).join(study.commands))}</code></div>"
-    )
+    return table + note + render_command("\n".join(study.commands))

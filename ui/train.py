@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,8 +10,8 @@ from benchmarks.figures.style import clock
 from resnet_core.errors import ConfigError, LabError
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
-from ui.answers import render_problem
 from ui.compare import build_compare
+from ui.html import render_command, render_problem
 from ui.own_images import build_own_images
 from ui.run_actions import build_run_actions
 from ui.train_form import (
@@ -110,14 +109,6 @@ def _command_line(values: dict[str, Any]) -> str:
     except LabError as error:
         return render_problem(str(error))
     return render_command(jobs.train_command(config, minutes))
-
-
-def render_command(command: str) -> str:
-    """A command line to read and copy."""
-    return (
-        '<div class="lab-command"><span>The same on the command line</span>'
-        f"<code>{escape(command)}</code></div>"
-    )
 
 
 def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:

@@ -24,8 +24,8 @@ from resnet_core.errors import LabError
 from resnet_core.models.config import FAMILIES
 from resnet_core.runs.summary import describe_runs
 from ui import jobs, why_jobs
-from ui.answers import render_problem
 from ui.figure import LiveFigure
+from ui.html import render_command, render_problem
 from ui.why_jobs import WhyJob
 from ui.why_surgery import build_operating_table
 from ui.why_training import build_training_gradients
@@ -34,7 +34,6 @@ from ui.why_view import (
     SOURCES,
     TITLES,
     model_choices,
-    render_command,
     render_job,
     render_origin,
 )

@@ -14,8 +14,7 @@ from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from resnet_core.zoo import zoo_entries
 from ui import jobs
-from ui.answers import render_problem
-from ui.why_view import render_command
+from ui.html import render_command, render_problem
 
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 FIRST_MODEL = "resnet20_v1"

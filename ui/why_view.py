@@ -10,6 +10,7 @@ from benchmarks.figures.style import clock
 from benchmarks.why.progress import share_done
 from benchmarks.why.stored import Stored
 from resnet_core.zoo import zoo_entries
+from ui.html import render_command
 from ui.why_jobs import WhyJob
 
 if TYPE_CHECKING:
@@ -79,13 +80,6 @@ def render_origin(stored: Stored | None) -> str:
         f'<p class="lab-note">Measured on {header["images"]:,} {escape(header["split"])} images of '
         f"{escape(header['data'])}. {escape(header['reason'])}</p>"
         f"{render_command(header['command'], 'The command that gave this')}"
-    )
-
-
-def render_command(command: str, title: str = "The same on the command line") -> str:
-    """A command line to read and copy."""
-    return (
-        f'<div class="lab-command"><span>{escape(title)}</span><code>{escape(command)}</code></div>'
     )
 
 

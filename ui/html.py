@@ -1,0 +1,30 @@
+"""Pieces of HTML that several pages show: problems, command lines, tables. All text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+
+def render_problem(message: str) -> str:
+    """A sentence a person can act on, in the place of the answer."""
+    return f'<div class="lab-problem" role="alert"><p>{escape(message)}</p></div>'
+
+
+def render_command(command: str, title: str = "The same on the command line") -> str:
+    """A command line to read and copy."""
+    return (
+        f'<div class="lab-command"><span>{escape(title)}</span><code>{escape(command)}</code></div>'
+    )
+
+
+def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that scrolls sideways where it is wider than the page."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return (
+        f'<div class="lab-table lab-wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
