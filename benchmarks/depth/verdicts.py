@@ -167,11 +167,8 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
     assert figure is not None
     claim = f"{cell.title} reproduces the paper's {figure.test_error_percent:.2f} %"
     gap = cell.mean("test") - figure.test_error_percent
-    budget = (
-        ""
-        if epochs >= PAPER_EPOCHS
-        else f" after {epochs:g} epochs; the paper's took {PAPER_EPOCHS}"
-    )
+    length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
+    budget = "" if epochs >= PAPER_EPOCHS else f" after {length}; the paper's took {PAPER_EPOCHS}"
     said = f"{_error(cell, 'test')}, {gap:+.2f} points{budget} ({figure.source})"
     if gap <= 0:
         return Verdict(claim, Outcome.SHOWN, said)

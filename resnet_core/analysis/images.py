@@ -32,7 +32,7 @@ class ChosenImages:
 def training_images(dataset: Dataset, count: int, seed: int) -> ChosenImages:
     """`count` of the images to learn from (0: all), drawn by `seed`."""
     return ChosenImages(
-        take_some(dataset.train, count, seed), "training", "What nets learn from is what is meant."
+        take_some(dataset.train, count, seed), "training", "They are what the nets learn from."
     )
 
 
