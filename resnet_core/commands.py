@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -141,6 +142,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    _refuse_in_a_team(options)
     config = config_of(options)
     if options.minutes is not None:
         from resnet_core.training.estimate import fit_to_minutes
@@ -160,6 +162,19 @@ def _train(options: argparse.Namespace) -> None:
         shared = replace(config, devices=team.size)
         folder = team.follow_leader(lambda: create_run(shared, options.runs, options.run))
         _follow(folder, options.json, team)
+
+
+def _refuse_in_a_team(options: argparse.Namespace) -> None:
+    """What one process does must not be done by each of torchrun's."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        given = [f"--{name}" for name in ("queue", "minutes") if getattr(options, name)]
+        if Path(options.data).exists() and options.data not in list_datasets(options.data_folder):
+            given.append(f"--data {options.data}")
+        if given:
+            raise ConfigError(
+                f"Under torchrun {', '.join(given)} can't be used: give --epochs, start the run at "
+                "once, and prepare own images first with `python -m resnet_core images`."
+            )
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
+from time import time
 from typing import Any
+
+LONGEST_WRITE_SECONDS = 600  # an older temporary file belongs to a process that was killed
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
@@ -19,6 +24,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         OSError: the disk is full or the folder can't be written; `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
@@ -28,6 +34,14 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _sweep_leftovers(path: Path) -> None:
+    """Delete what kills in earlier writes of this file left beside it: checkpoints are large."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        with suppress(FileNotFoundError):  # whoever wrote it has just put it in its place
+            if time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS:
+                leftover.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

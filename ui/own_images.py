@@ -19,6 +19,7 @@ from resnet_core.data.own_images import sample_thumbnails
 from resnet_core.data.own_store import Report, find_prepared
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
+from resnet_core.training.recipes import RECIPES, fitting_batch_size
 from ui import jobs
 from ui.html import render_problem
 
@@ -28,8 +29,8 @@ THUMBNAIL_PIXELS = 48
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_own_images(data: gr.Dropdown) -> None:
-    """Lay the folded part out, and wire it to the menu of data sets."""
+def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
+    """Lay the folded part out, and wire it to the menu of data sets and the recipe's batch size."""
     with gr.Accordion("Your own images", open=False, elem_id="own-images"):
         gr.HTML(
             '<p class="lab-note">A zip or a folder with one folder of pictures for each class, '
@@ -48,16 +49,20 @@ def build_own_images(data: gr.Dropdown) -> None:
             )
             prepare = gr.Button("Look at them", elem_id="own-prepare", min_width=130)
         answer = gr.HTML(elem_id="own-answer")
-    gr.on([prepare.click, file.upload], _prepare, [file, path, size], [answer, data], **PRIVATE)
+    gr.on(
+        [prepare.click, file.upload],
+        _prepare, [file, path, size, batch_size], [answer, data, batch_size], **PRIVATE,
+    )  # fmt: skip
 
 
-def _prepare(file: str | None, path: str, size: float | None) -> Any:
-    """Read the images, show what they are, and choose them as the data."""
+def _prepare(file: str | None, path: str, size: float | None, batch_size: float | None) -> Any:
+    """Read the images, show what they are, and choose them as the data, in steps that fit them."""
+    kept = [gr.skip(), gr.skip()]
     source = file or path.strip()
     if not source:
-        yield render_problem("Nothing was given: upload a zip or npz, or type a path."), gr.skip()
+        yield render_problem("Nothing was given: upload a zip or npz, or type a path."), *kept
         return
-    yield '<p class="lab-note lab-busy" role="status">Reading pictures …</p>', gr.skip()
+    yield '<p class="lab-note lab-busy" role="status">Reading pictures …</p>', *kept
     folder = default_data_folder().resolve()
     words = ["images", str(Path(source).expanduser().resolve()), "--data-folder", str(folder)]
     try:
@@ -65,9 +70,11 @@ def _prepare(file: str | None, path: str, size: float | None) -> Any:
         name = json.loads(said.splitlines()[-1])["data"]
         prepared = find_prepared(name, folder)
         text = render_report(prepared.report, sample_thumbnails(prepared))
-        yield text, gr.update(choices=list_datasets(folder), value=name)
+        images = prepared.report.train_images
+        step = fitting_batch_size(images, int(batch_size or RECIPES["taste"].batch_size))
+        yield text, gr.update(choices=list_datasets(folder), value=name), step
     except LabError as error:
-        yield render_problem(str(error)), gr.skip()
+        yield render_problem(str(error)), *kept
 
 
 def render_report(report: Report, thumbnails: dict[str, NDArray[np.uint8]]) -> str:

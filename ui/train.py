@@ -45,7 +45,7 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
         # Shown once the browser's own settings are in it: restoring never overtakes a person.
         with gr.Column(scale=5, min_width=320, elem_id="settings", visible="hidden") as settings:
             form = build_form()
-            build_own_images(form["data"])
+            build_own_images(form["data"], form["batch_size"])
             command = gr.HTML(elem_id="train-command")
             with gr.Row():
                 measure = gr.Button("Estimate", elem_id="estimate", min_width=120)

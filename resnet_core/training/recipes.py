@@ -7,6 +7,8 @@ from typing import Any
 
 from resnet_core.errors import ConfigError
 
+LEAST_STEP_IMAGES = 8  # batch norm needs some to estimate by
+LEAST_STEPS_AN_EPOCH = 20  # with fewer, a run of a few epochs hardly moves the weights
 OPTIMIZERS = ("sgd", "adam", "muon")
 SCHEDULES = ("one_cycle", "drops")
 AUGMENTATIONS = ("crop_flip", "shift_flip", "none")
@@ -203,3 +205,9 @@ def fit_to_depth(recipe: Recipe, depth: int) -> Recipe:
     if recipe.name == "paper" and depth >= 110 and recipe.warmup_lr is None:
         return recipe.changed(warmup_lr=0.01)
     return recipe
+
+
+def fitting_batch_size(train_images: int, wanted: int) -> int:
+    """`wanted`, or the power of two below it that leaves a small data set enough steps an epoch."""
+    most = max(1, min(train_images, max(LEAST_STEP_IMAGES, train_images // LEAST_STEPS_AN_EPOCH)))
+    return wanted if wanted <= most else 2 ** (most.bit_length() - 1)

@@ -229,3 +229,11 @@ def test_each_member_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
         choose_hardware("cuda", "fp32", "off", 0, Team(2, 3, 2))
     with pytest.raises(ConfigError, match="one GPU for 2 processes"):
         choose_hardware("cuda:0", "fp32", "off", 0, Team(0, 2, 0))
+
+
+@pytest.mark.parametrize("words", [["--queue"], ["--minutes", "1"]])
+def test_a_team_refuses_what_one_process_does(run_module, tmp_path: Path, words: list[str]) -> None:
+    options = ["--model", "resnet8_v1", "--data", "shapes", "--runs", tmp_path, *words]
+    done = run_module("resnet_core", "train", *options, WORLD_SIZE="2")
+    assert done.returncode == 2 and words[0] in done.stderr and "torchrun" in done.stderr
+    assert not list(tmp_path.iterdir())

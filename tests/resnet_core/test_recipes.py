@@ -15,7 +15,7 @@ from resnet_core.models.network import Network
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.muon import Muon, orthogonalise
 from resnet_core.training.optimizers import make_optimizers
-from resnet_core.training.recipes import RECIPES, find_recipe
+from resnet_core.training.recipes import RECIPES, find_recipe, fitting_batch_size
 from resnet_core.training.schedules import lr_share_at
 from resnet_core.training.setup import epoch_order, make_loss_function
 
@@ -190,3 +190,11 @@ def test_a_highway_net_of_56_layers_learns() -> None:
         optimizers.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted", "fits"),
+    [(45_000, 128, 128), (200, 128, 8), (19, 128, 8), (5, 128, 4), (1000, 128, 32), (200, 4, 4)],
+)
+def test_small_sets_get_small_steps(images: int, wanted: int, fits: int) -> None:
+    assert fitting_batch_size(images, wanted) == fits

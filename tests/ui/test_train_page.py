@@ -211,6 +211,7 @@ def test_own_images_are_shown_before_training(page: Page, tmp_path: Path, shapes
     assert page.locator(".lab-strip").count() == 2
     expect(page.locator("#data input")).to_have_value(re.compile("own/drawn-"))
     expect(page.locator("#train-command code")).to_contain_text("--data own/drawn-")
+    expect(page.locator("#train-command code")).to_contain_text("--batch-size 8")
     page.fill("#own-path textarea, #own-path input", "/no/such/folder")
     page.click("#own-file button[aria-label*='Clear'], #own-file button[aria-label*='Remove']")
     page.click("#own-prepare")

@@ -1,0 +1,24 @@
+"""What kills leave beside files is cleared away, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from resnet_core.files import LONGEST_WRITE_SECONDS, write_text
+
+
+def test_leftovers_of_killed_writes_go_with_the_next_write(tmp_path: Path) -> None:
+    file = tmp_path / "last[1].state"
+    old, fresh, other = (
+        tmp_path / name
+        for name in (".last[1].state.77.tmp", ".last[1].state.78.tmp", ".best.state.77.tmp")
+    )
+    for leftover in (old, fresh, other):
+        leftover.write_text("half")
+    long_ago = old.stat().st_mtime - LONGEST_WRITE_SECONDS - 1
+    for leftover in (old, other):
+        os.utime(leftover, (long_ago, long_ago))
+    write_text(file, "whole")
+    assert file.read_text() == "whole"
+    assert not old.exists() and fresh.exists() and other.exists()
