@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.catalogue import find_exported
-from export.engine import Engine
+from export.engine import Engine as Session
+from export.engine import ModelFacts
+from export.engines.catalogue import find_choice
+from export.engines.interface import ALL_THREADS, OpenModel
+from export.engines.on_onnxruntime import OnOnnxRuntime
 from resnet_core.pictures import Picture, read_picture, to_input
 
 # Below the first, the net's favourite is not even more likely than not; above the second it is
@@ -74,21 +78,23 @@ class Answer:
         }
 
 
-def classify(source: Path | bytes, model: str) -> Answer:
+def classify(source: Path | bytes, model: str, engine: str = "") -> Answer:
     """Decode a picture and ask one exported model.
 
     Args:
         source: a picture file's path or its bytes.
         model: name of an exported model, or the path of an ONNX file.
+        engine: what runs it, as `find_choice` takes it; empty for ONNX Runtime where it is fastest.
 
     Raises:
         PictureError: the picture can't be read.
-        ModelError: there is no such model.
+        ModelError: there is no such model, or the engine can't be used here.
+        ConfigError: there is no such engine.
     """
-    engine = open_engine(model)
+    opened = open_engine(model, engine)
     start = perf_counter()
     picture = read_picture(source)
-    return _ask(engine, model, picture, 1000 * (perf_counter() - start))
+    return _ask(opened, model, picture, 1000 * (perf_counter() - start))
 
 
 def compare(source: Path | bytes, models: list[str]) -> list[Answer]:
@@ -103,22 +109,49 @@ def compare(source: Path | bytes, models: list[str]) -> list[Answer]:
     ]
 
 
-def open_engine(model: str) -> Engine:
-    """The model's engine, opened once and kept; a file that changed is opened anew."""
+@dataclass(frozen=True)
+class ReadyModel:
+    """An exported model, opened: what it says of itself, and what runs it."""
+
+    facts: ModelFacts
+    runner: OpenModel
+
+    @property
+    def name(self) -> str:
+        """The engine that really runs it."""
+        return self.runner.name
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes)."""
+        return self.runner.run(images)
+
+
+def open_engine(model: str, engine: str = "") -> ReadyModel:
+    """The model, opened once by the engine and kept; a file that changed is opened anew.
+
+    Raises:
+        ModelError: there is no such model, or the engine can't be used here.
+        ConfigError: there is no such engine.
+    """
     file = find_exported(model).file
-    return _open_once(file, file.stat().st_mtime_ns)
+    return _open_once(file, file.stat().st_mtime_ns, engine)
 
 
 @lru_cache(maxsize=16)
-def _open_once(file: Path, _changed_at_ns: int) -> Engine:
-    return Engine(file)
+def _open_once(file: Path, _changed_at_ns: int, engine: str) -> ReadyModel:
+    if not engine:
+        session = Session(file)
+        return ReadyModel(session.facts, OnOnnxRuntime(session))
+    choice = find_choice(engine)
+    facts = Session(file, "cpu").facts
+    return ReadyModel(facts, choice.engine.open(file, choice.precision, ALL_THREADS))
 
 
-def _ask(engine: Engine, model: str, picture: Picture, decode_ms: float) -> Answer:
+def _ask(engine: ReadyModel, model: str, picture: Picture, decode_ms: float) -> Answer:
     start = perf_counter()
     seen = to_input(picture.image, engine.facts.input_size)
     prepared = perf_counter()
-    _, probabilities = engine.run(seen[None])
+    probabilities = engine.run(seen[None])
     done = perf_counter()
     return Answer(
         model=model,

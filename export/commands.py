@@ -6,9 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
+from export.engines.interface import Obstacle
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_runs_folder
+
+ENGINE_HELP = (
+    "what runs the model, such as openvino-cpu:bf16; `engines` lists them (default: ONNX Runtime)"
+)
 
 
 def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -39,8 +44,15 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     classify.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
     classify.add_argument("--model", "--name", dest="model", default="resnet20_v1")
     classify.add_argument("--top-k", type=int, default=5, help="classes to show (default: 5)")
+    classify.add_argument("--engine", default="", help=ENGINE_HELP)
     classify.add_argument("--json", action="store_true", help="print a JSON list")
     classify.set_defaults(execute=_classify)
+
+    engines = commands.add_parser(
+        "engines", help="what can run a model here, and what can't, and why"
+    )
+    engines.add_argument("--json", action="store_true", help="print a JSON list")
+    engines.set_defaults(execute=_engines)
 
 
 def _onnx(options: argparse.Namespace) -> int:
@@ -112,7 +124,7 @@ def _classify(options: argparse.Namespace) -> int:
     answers, failed = [], False
     for path in options.pictures:
         try:
-            answer = classify(path, options.model).to_dict(options.top_k)
+            answer = classify(path, options.model, options.engine).to_dict(options.top_k)
         except LabError as error:
             if len(options.pictures) == 1:
                 raise
@@ -134,3 +146,27 @@ def _as_text(answer: dict) -> str:
     total = answer["decode_ms"] + answer["preprocess_ms"] + answer["inference_ms"]
     lines.append(f"  {answer['model']} on {answer['engine']}, {total:.1f} ms")
     return "\n".join(lines)
+
+
+def _engines(options: argparse.Namespace) -> int:
+    from export.engines.catalogue import list_choices
+
+    choices = list(list_choices())
+    if options.json:
+        rows = [
+            {"engine": c.engine.key, "precision": c.precision, "usable": c.obstacle is None,
+             "needs": c.engine.needs, "obstacle": vars(c.obstacle) if c.obstacle else None}
+            for c in choices
+        ]  # fmt: skip
+        print(json.dumps(rows, indent=2))
+        return 0
+    width = max(len(choice.key) for choice in choices)
+    for choice in choices:
+        print(f"{choice.key:{width}}  {_usability(choice.obstacle)}")
+    return 0
+
+
+def _usability(obstacle: Obstacle | None) -> str:
+    if obstacle is None:
+        return "usable"
+    return f"missing: {obstacle.reason}" + (f" ({obstacle.install})" if obstacle.install else "")

@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 from resnet_core.errors import ModelError
 
 FORMAT = "resnet-lab-onnx-1"
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+TITLES = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
 _QUIET = 3  # errors only: a missing GPU on a CPU machine is not news
 
 
@@ -56,18 +62,19 @@ class Engine:
 
     Args:
         path: a stand-alone ONNX file of this app.
-        provider: `cpu`, `cuda`, or `auto` for CUDA where it works.
+        provider: `cpu`, `cuda`, `tensorrt`, or `auto` for CUDA where it works.
+        threads: on the CPU; 0 for all.
 
     Raises:
         ModelError: the file is missing, damaged, keeps weights elsewhere, or is not of this app;
-            or `cuda` was demanded and does not run.
+            or the provider that was demanded does not run.
     """
 
-    def __init__(self, path: Path, provider: str = "auto"):
+    def __init__(self, path: Path, provider: str = "auto", threads: int = 0):
         if not path.is_file():
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
-        self._session = _open_session(path, provider)
+        self._session = _open_session(path, provider, threads)
         self.name = _describe(self._session.get_providers()[0])
 
     @cached_property
@@ -82,31 +89,35 @@ class Engine:
         return np.asarray(logits), np.asarray(probabilities)
 
 
-def _open_session(path: Path, provider: str) -> ort.InferenceSession:
-    if provider not in ("auto", "cpu", "cuda"):
-        raise ModelError(f"Unknown engine provider '{provider}': choose auto, cpu or cuda.")
+def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSession:
+    if provider not in ("auto", *PROVIDERS):
+        raise ModelError(
+            f"Unknown engine provider '{provider}': choose auto, {', '.join(PROVIDERS)}."
+        )
     # Bytes, not a path: a file read from memory can't pull in other files as its weights.
     data = path.read_bytes()
-    if provider == "cuda" or (provider == "auto" and has_nvidia_gpu()):
-        session = _try_session(path, data, "CUDAExecutionProvider")
-        if session.get_providers()[0] == "CUDAExecutionProvider":
+    wanted = "cuda" if provider == "auto" and has_nvidia_gpu() else provider
+    if wanted not in ("auto", "cpu"):
+        session = _try_session(path, data, wanted, threads)
+        if session.get_providers()[0] == PROVIDERS[wanted]:
             return session
-        if provider == "cuda":
+        if provider != "auto":
             raise ModelError(
-                "ONNX Runtime's CUDA provider does not run here: it needs an NVIDIA GPU and "
-                "`pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
+                f"ONNX Runtime's {TITLES[wanted]} provider does not run here: it needs an NVIDIA "
+                "GPU and `pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
             )
-    return _try_session(path, data, "CPUExecutionProvider")
+    return _try_session(path, data, "cpu", threads)
 
 
-def _try_session(path: Path, data: bytes, provider: str) -> ort.InferenceSession:
+def _try_session(path: Path, data: bytes, provider: str, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
-    providers: list[Any] = [provider]
-    if provider == "CUDAExecutionProvider":
+    options.intra_op_num_threads = threads
+    providers: list[Any] = [PROVIDERS[provider]]
+    if provider != "cpu":
         # The wheel's CUDA libraries lie in site-packages, where the loader does not look.
         ort.preload_dlls()
-        providers.append("CPUExecutionProvider")
+        providers.append(PROVIDERS["cpu"])
     try:
         return ort.InferenceSession(data, options, providers=providers)
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
@@ -122,7 +133,5 @@ def has_nvidia_gpu() -> bool:
 
 
 def _describe(provider: str) -> str:
-    device = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA"}.get(
-        provider, provider
-    )
+    device = next((TITLES[key] for key, name in PROVIDERS.items() if name == provider), provider)
     return f"ONNX Runtime {ort.__version__}, {device}, fp32"

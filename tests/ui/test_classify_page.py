@@ -46,7 +46,7 @@ def photo(cifar10, name: str) -> bytes:
 
     label = cifar10.class_names.index(name)
     images = cifar10.test.images[cifar10.test.labels == label].numpy()
-    _, probabilities = open_engine("resnet20_v1").run(images)
+    probabilities = open_engine("resnet20_v1").run(images)
     best = images[int(probabilities[:, label].argmax())]
     buffer = io.BytesIO()
     Image.fromarray(best).resize((512, 512), Image.Resampling.NEAREST).save(buffer, "PNG")

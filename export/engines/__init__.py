@@ -1,0 +1,1 @@
+"""Everything that can run an exported model, behind one small interface."""

@@ -1,0 +1,59 @@
+"""All engines by name, and which of them can be used here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from export.engines import on_onnxruntime, on_openvino, on_pytorch
+from export.engines.interface import Engine, Obstacle
+from resnet_core.errors import ConfigError, ModelError
+
+ENGINES: dict[str, Engine] = {
+    engine.key: engine
+    for engine in (*on_pytorch.ENGINES, *on_onnxruntime.ENGINES, *on_openvino.ENGINES)
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine at one precision, and what keeps it from being used here."""
+
+    engine: Engine
+    precision: str
+    obstacle: Obstacle | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.engine.key}:{self.precision}"
+
+
+def list_choices() -> Iterator[Choice]:
+    """Every engine at every precision it offers, usable here or not."""
+    for engine in ENGINES.values():
+        for precision in engine.precisions:
+            yield Choice(engine, precision, engine.obstacle(precision))
+
+
+def find_choice(said: str) -> Choice:
+    """An engine by name, with a precision after a colon or its exact one.
+
+    Raises:
+        ConfigError: no such engine or precision; those there are.
+        ModelError: it can't be used here, with the reason and what to do.
+    """
+    key, _, precision = said.partition(":")
+    engine = ENGINES.get(key)
+    if engine is None:
+        raise ConfigError(f"There is no engine named '{key}': choose one of {', '.join(ENGINES)}.")
+    precision = precision or engine.precisions[0]
+    if precision not in engine.precisions:
+        raise ConfigError(
+            f"{engine.title} offers {', '.join(engine.precisions)}, not '{precision}'."
+        )
+    choice = Choice(engine, precision, engine.obstacle(precision))
+    if choice.obstacle:
+        said = f"{engine.title} in {precision} can't be used here, for {choice.obstacle.reason}"
+        install = choice.obstacle.install
+        raise ModelError(f"{said}: {install}" if install else f"{said}: choose another engine.")
+    return choice

@@ -1,0 +1,54 @@
+"""What an engine is: how it is called, what it needs, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALL_THREADS = 0
+
+
+class OpenModel(Protocol):
+    """A model that an engine holds ready."""
+
+    @property
+    def name(self) -> str:
+        """What really runs: library, version, device and precision."""
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes). Any N."""
+
+
+Opener = Callable[[Path, str, int], OpenModel]
+"""(ONNX file, precision, threads; 0 for all) → an open model. Raises ModelError."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why an engine can't be used here."""
+
+    reason: str
+    """A clause, such as: there is no NVIDIA GPU."""
+    install: str = ""
+    """The line that mends it; empty where no installation does."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to run an exported model."""
+
+    key: str
+    """Its name on command lines and in result files, such as onnxruntime-cpu."""
+    title: str
+    precisions: tuple[str, ...]
+    """Those it offers, the exact one first."""
+    needs: str
+    """Hardware and library, in words."""
+    obstacle: Callable[[str], Obstacle | None]
+    """precision → what keeps it from being used here."""
+    open: Opener
