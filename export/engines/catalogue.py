@@ -35,6 +35,24 @@ def list_choices() -> Iterator[Choice]:
             yield Choice(engine, precision, engine.obstacle(precision))
 
 
+def find_engine(said: str) -> list[Choice]:
+    """An engine by name at every precision it offers, or at the one after a colon.
+
+    Raises:
+        ConfigError: no such engine or precision; those there are.
+    """
+    key, _, precision = said.partition(":")
+    engine = ENGINES.get(key)
+    if engine is None:
+        raise ConfigError(f"There is no engine named '{key}': choose one of {', '.join(ENGINES)}.")
+    if precision and precision not in engine.precisions:
+        raise ConfigError(
+            f"{engine.title} offers {', '.join(engine.precisions)}, not '{precision}'."
+        )
+    offered = (precision,) if precision else engine.precisions
+    return [Choice(engine, offer, engine.obstacle(offer)) for offer in offered]
+
+
 def find_choice(said: str) -> Choice:
     """An engine by name, with a precision after a colon or its exact one.
 
@@ -42,18 +60,9 @@ def find_choice(said: str) -> Choice:
         ConfigError: no such engine or precision; those there are.
         ModelError: it can't be used here, with the reason and what to do.
     """
-    key, _, precision = said.partition(":")
-    engine = ENGINES.get(key)
-    if engine is None:
-        raise ConfigError(f"There is no engine named '{key}': choose one of {', '.join(ENGINES)}.")
-    precision = precision or engine.precisions[0]
-    if precision not in engine.precisions:
-        raise ConfigError(
-            f"{engine.title} offers {', '.join(engine.precisions)}, not '{precision}'."
-        )
-    choice = Choice(engine, precision, engine.obstacle(precision))
+    choice = find_engine(said)[0]
     if choice.obstacle:
-        said = f"{engine.title} in {precision} can't be used here, for {choice.obstacle.reason}"
-        install = choice.obstacle.install
-        raise ModelError(f"{said}: {install}" if install else f"{said}: choose another engine.")
+        title, install = choice.engine.title, choice.obstacle.install
+        reason = f"{title} in {choice.precision} can't be used here, for {choice.obstacle.reason}"
+        raise ModelError(f"{reason}: {install}" if install else f"{reason}: choose another engine.")
     return choice

@@ -1,0 +1,57 @@
+"""What is measured: a model on an engine, with so many threads and images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from export.engines.catalogue import ENGINES, Choice, find_engine
+from export.engines.interface import ALL_THREADS
+from resnet_core.errors import ConfigError
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one process holds open."""
+
+    model: str
+    choice: Choice
+    threads: int
+    """0 for all."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "engine": self.choice.engine.key,
+            "precision": self.choice.precision,
+            "threads": self.threads or ALL,
+        }
+
+
+def plan_setups(
+    models: Sequence[str], engines: Sequence[str], threads: Sequence[str]
+) -> list[Setup]:
+    """Every model on every engine and precision with every number of threads.
+
+    Args:
+        engines: names, with a precision after a colon or all that the engine offers; or `all`.
+        threads: numbers, or `all`.
+
+    Raises:
+        ConfigError: an engine or a number that does not exist.
+    """
+    names = list(ENGINES) if list(engines) == [ALL] else engines
+    choices = [choice for name in names for choice in find_engine(name)]
+    counts = [_count(said) for said in threads]
+    return [Setup(m, choice, count) for m in models for choice in choices for count in counts]
+
+
+def _count(said: str) -> int:
+    if said == ALL:
+        return ALL_THREADS
+    if not said.isdigit() or int(said) < 1:
+        raise ConfigError(f"Threads are a number from 1, or all, not '{said}'.")
+    return int(said)

@@ -1,0 +1,215 @@
+"""Measures engines in turn: a gate on their answers first, then rounds, each between load probes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.throughput.cases import Setup
+from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.summary import median_interval, percentiles
+from resnet_core.errors import LabError
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_REPEATS = 3
+"""Times that a disturbed round is measured again before it is kept, and said to be disturbed."""
+LEAST_AGREEMENT_PERCENT = 99.5
+END_LIMIT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Method:
+    """How long and how often."""
+
+    batch_sizes: tuple[int, ...]
+    """Images in one call."""
+    rounds: int
+    """Measurements of each case in each process."""
+    processes: int
+    """Times that every engine is started anew: memory and threads fall differently each time."""
+    seconds: float
+    """Of one measurement, warm-up apart."""
+
+
+class Worker:
+    """The process of one setup, asked a line at a time."""
+
+    def __init__(self, setup: Setup):
+        self.setup = setup
+        threads = {"OMP_NUM_THREADS": str(setup.threads)} if setup.threads else {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.throughput.worker"],
+            cwd=ROOT,
+            env=os.environ | threads,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        told = self.ask(setup.to_dict() | {"threads": setup.threads})
+        self.name: str = told["name"]
+        self.input_size: int = told["input_size"]
+
+    def ask(self, what: dict[str, Any]) -> dict[str, Any]:
+        """One request, one answer.
+
+        Raises:
+            LabError: the engine can't do it, with its reason.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise LabError(f"its process ended with status {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise LabError(answer["error"])
+        return answer
+
+    def classes(self, images: Path) -> NDArray[np.int64]:
+        """The class of each image in a `.npy` file, (N,)."""
+        return np.array(self.ask({"images": str(images)})["classes"])
+
+    def close(self) -> None:
+        with suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        try:
+            self._process.wait(END_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@dataclass
+class Result:
+    """What one setup has given so far."""
+
+    setup: Setup
+    name: str = ""
+    agreement_percent: float | None = None
+    reason: str = ""
+    """Why there are no figures, or why they don't count; empty where they do."""
+    rates: dict[int, list[float]] = field(default_factory=dict)
+    """Images a second of each round, by batch size."""
+    latencies_ms: dict[int, list[float]] = field(default_factory=dict)
+    disturbed: dict[int, int] = field(default_factory=dict)
+    """Rounds that something else disturbed, however often they were measured."""
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.reason
+
+    def rows(self, batch_sizes: Sequence[int]) -> list[dict[str, Any]]:
+        """A flat row a batch size; without figures where the answers were wrong or missing."""
+        return [self._row(batch) for batch in batch_sizes]
+
+    def _row(self, batch: int) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            **self.setup.to_dict(),
+            "batch_size": batch,
+            "runs": self.name,
+            "agreement_percent": self.agreement_percent,
+            "valid": self.is_valid,
+            "reason": self.reason or None,
+        }
+        rates = self.rates.get(batch, [])
+        if not self.is_valid or not rates:
+            return row | {"images_per_second": None}
+        median, low, high = median_interval(rates)
+        return row | {
+            "images_per_second": median,
+            "images_per_second_low": low,
+            "images_per_second_high": high,
+            "rounds": len(rates),
+            "disturbed_rounds": self.disturbed.get(batch, 0),
+            **percentiles(self.latencies_ms[batch]),
+        }
+
+
+@contextmanager
+def workers(results: Sequence[Result]) -> Iterator[list[tuple[Result, Worker]]]:
+    """A process for each setup that can be opened; the others' results say why not."""
+    with ExitStack() as stack:
+        opened: list[tuple[Result, Worker]] = []
+        for result in results:
+            if not result.is_valid:
+                continue
+            try:
+                worker = Worker(result.setup)
+            except LabError as error:
+                result.reason = str(error)
+                continue
+            stack.callback(worker.close)
+            result.name = worker.name
+            opened.append((result, worker))
+        yield opened
+
+
+def check_answers(
+    opened: Sequence[tuple[Result, Worker]], images: Path, expected: dict[str, NDArray[np.int64]]
+) -> None:
+    """Compare every setup's classes with the reference's; too many others make it invalid.
+
+    Args:
+        images: pixels as `.npy`, (N, size, size, 3) uint8.
+        expected: by model, the class of each image, (N,).
+    """
+    for result, worker in opened:
+        try:
+            found = worker.classes(images)
+        except LabError as error:
+            result.reason = str(error)
+            continue
+        agreement = 100 * float((found == expected[result.setup.model]).mean())
+        result.agreement_percent = agreement
+        if agreement < LEAST_AGREEMENT_PERCENT:
+            result.reason = (
+                f"only {agreement:.2f} % of its answers are the reference's, less than "
+                f"{LEAST_AGREEMENT_PERCENT} %"
+            )
+
+
+def measure(
+    opened: Sequence[tuple[Result, Worker]], method: Method, probe: LoadProbe
+) -> Iterator[str]:
+    """Rounds over all setups in turn; yields a line for each case measured."""
+    for batch in method.batch_sizes:
+        for number in range(method.rounds):
+            for result, worker in opened:
+                if result.is_valid:
+                    _measure_once(result, worker, batch, method.seconds, number == 0, probe)
+                    yield f"{result.setup.choice.key}, batch {batch}, round {number + 1}"
+
+
+def _measure_once(
+    result: Result, worker: Worker, batch: int, seconds: float, warm: bool, probe: LoadProbe
+) -> None:
+    asked = {"batch_size": batch, "seconds": seconds, "warm": warm}
+    for attempt in range(MOST_REPEATS):
+        was_quiet = probe.is_quiet()
+        try:
+            told = worker.ask(asked)
+        except LabError as error:
+            result.reason = str(error)
+            return
+        if was_quiet and probe.is_quiet():
+            break
+        if attempt == MOST_REPEATS - 1:
+            result.disturbed[batch] = result.disturbed.get(batch, 0) + 1
+    latencies = told["latencies"]
+    result.rates.setdefault(batch, []).append(batch * len(latencies) / told["seconds"])
+    result.latencies_ms.setdefault(batch, []).extend(1000 * value for value in latencies)

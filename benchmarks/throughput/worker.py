@@ -1,0 +1,89 @@
+"""A process that holds one model open and answers over its standard streams, a line a request.
+
+Each engine has a process of its own: thread pools, allocators and libraries of one do not touch
+another's. The one who asks interleaves them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.catalogue import find_exported
+from export.engine import Engine as Session
+from export.engines.catalogue import find_choice
+from export.engines.interface import OpenModel
+from resnet_core.errors import LabError
+
+STEADY_WITHIN = 0.1
+STEADY_RUNS = 5
+LONGEST_WARM_UP_SECONDS = 20.0
+GATE_BATCH = 250
+
+
+def serve() -> None:
+    """Open what the first line says, then do what each further line asks."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is not an answer
+
+    def say(answer: dict[str, Any]) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
+    first = json.loads(sys.stdin.readline())
+    try:
+        choice = find_choice(f"{first['engine']}:{first['precision']}")
+        file = find_exported(first["model"]).file
+        size = Session(file, "cpu").facts.input_size
+        model = choice.engine.open(file, choice.precision, first["threads"])
+    except LabError as error:
+        say({"error": str(error)})
+        return
+    say({"name": model.name, "input_size": size})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+
+
+def _answer(model: OpenModel, asked: dict[str, Any]) -> dict[str, Any]:
+    """The class of every image in a file of pixels, (N, size, size, 3) uint8."""
+    images = np.load(Path(asked["images"]), mmap_mode="r")
+    batches = [images[at : at + GATE_BATCH] for at in range(0, len(images), GATE_BATCH)]
+    classes = np.concatenate([model.run(np.ascontiguousarray(b)).argmax(1) for b in batches])
+    return {"classes": classes.tolist()}
+
+
+def _time(model: OpenModel, size: int, asked: dict[str, Any]) -> dict[str, Any]:
+    """Run a batch over and over for some seconds, warmed up until it is steady."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (asked["batch_size"], size, size, 3), dtype=np.uint8)
+    if asked["warm"]:
+        _warm(model, images)
+    latencies: list[float] = []
+    began = perf_counter()
+    while (now := perf_counter()) - began < asked["seconds"] or not latencies:
+        model.run(images)
+        latencies.append(perf_counter() - now)
+    return {"seconds": perf_counter() - began, "latencies": latencies}
+
+
+def _warm(model: OpenModel, images: NDArray[np.uint8]) -> None:
+    """Until the last few runs took the same time: compilers and caches have done their work."""
+    began = perf_counter()
+    last: list[float] = []
+    while perf_counter() - began < LONGEST_WARM_UP_SECONDS:
+        start = perf_counter()
+        model.run(images)
+        last = [*last, perf_counter() - start][-STEADY_RUNS:]
+        if len(last) == STEADY_RUNS and max(last) <= (1 + STEADY_WITHIN) * min(last):
+            return
+
+
+if __name__ == "__main__":
+    serve()
