@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.depth.report import cells_in_words
+from benchmarks.depth.results import read_results
+from benchmarks.depth.study import SHIPPED_FOLDER, read_study
 from resnet_core.zoo import zoo_entries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +24,14 @@ def test_every_shipped_model_stands_in_the_table_with_its_figures(entry) -> None
     assert cells[1:4] == [
         f"{card['params'] / 1e6:.2f} M", str(card["epochs"]), f"{card['test_error_percent']:.2f} %",
     ]  # fmt: skip
+
+
+def test_the_shipped_study_stands_in_its_table() -> None:
+    cells = read_results(read_study(SHIPPED_FOLDER / "cifar10-taste-3"))
+    assert cells
+    for cell in cells:
+        family, depth, seeds, train, test, *_ = cells_in_words(cell)
+        assert f"| {family} {depth} | {seeds} | {train} | {test} |" in README
 
 
 def test_linked_files_exist() -> None:

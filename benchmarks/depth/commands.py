@@ -218,8 +218,9 @@ def _print_findings(study: Study, as_json: bool) -> None:
         return
     print(as_table(cells))
     for verdict in verdicts:
-        more = f" About {verdict.more_runs} more runs would decide it." if verdict.more_runs else ""
-        print(f"\n{verdict.claim}: {verdict.outcome.value.upper()}.\n  {verdict.figures}.{more}")
+        print(
+            f"\n{verdict.claim}: {verdict.outcome.value.upper()}.\n  {verdict.figures}. {verdict.still_needed}".rstrip()
+        )
 
 
 def _status(folders: Sequence[RunFolder]) -> int:

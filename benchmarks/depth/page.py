@@ -47,12 +47,11 @@ def render_verdicts(verdicts: list[Verdict]) -> str:
 
 
 def _item(verdict: Verdict) -> str:
-    more = f" About {verdict.more_runs} more runs would decide it." if verdict.more_runs else ""
     word = verdict.outcome.value
     return (
         f'<li class="lab-outcome-{verdict.outcome.name.lower()}"><b>{escape(verdict.claim)}:</b> '
         f'<span class="lab-outcome">{escape(word)}</span>'
-        f"<br><small>{escape(verdict.figures)}.{escape(more)}</small></li>"
+        f"<br><small>{escape(verdict.figures)}. {escape(verdict.still_needed)}</small></li>"
     )
 
 

@@ -40,6 +40,14 @@ class Verdict:
     more_runs: int | None = None
     """How many runs more would decide it, were the difference what it seems; None if unknown or none."""
 
+    @property
+    def still_needed(self) -> str:
+        """A sentence on the runs it would take; empty where none or unknown."""
+        if not self.more_runs:
+            return ""
+        runs = "1 more run" if self.more_runs == 1 else f"about {self.more_runs} more runs"
+        return f"It would take {runs} to decide it."
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"outcome": self.outcome.value}
 
