@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.depth.study import STUDY_FILE, Study
-from resnet_core.files import write_text
+from resnet_core.files import write_json, write_text
 from resnet_core.runs.folder import RunFolder
 
 MOST_STEPS = 60  # points of the curve between epochs; every epoch's end is kept
@@ -29,7 +29,9 @@ def ship_study(study: Study, target: Path) -> int:
 def _ship_run(run: RunFolder, copy: RunFolder) -> None:
     copy.path.mkdir(exist_ok=True)
     write_text(copy.events_file, "".join(f"{json.dumps(e)}\n" for e in _thin(run.events())))
-    for name in ("config_file", "environment_file", "summary_file"):
+    # Where the data lay on that machine is nobody's business.
+    write_json(copy.config_file, run.config() | {"data_folder": "data"})
+    for name in ("environment_file", "summary_file"):
         source: Path = getattr(run, name)
         shutil.copyfile(source, getattr(copy, name))
 

@@ -112,6 +112,7 @@ def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path
         c.errors("test") for c in read_results(original)
     ]
     assert not list((tmp_path / "shipped").rglob("*.safetensors"))
+    assert {folder.config()["data_folder"] for folder in copy.folders()} == {"data"}
     assert sum(f.stat().st_size for f in (tmp_path / "shipped").rglob("*")) < 200_000
 
 

@@ -228,7 +228,7 @@ def test_no_half_written_download_is_left_by_a_kill(tmp_path: Path) -> None:
         "r = np.random.default_rng(0)\n"
         "x = r.integers(0, 256, (60000, 32, 32, 3), dtype=np.uint8)\n"
         "a = Arrays(x, np.zeros(60000, np.uint8), x[:9], np.zeros(9, np.uint8), cifar10.CLASS_NAMES)\n"
-        "cifar10._store(Path(sys.argv[1]) / 'cifar10.npz', a)"
+        "a.write(Path(sys.argv[1]) / 'cifar10.npz', np.savez_compressed)"
     )
     writer = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2]

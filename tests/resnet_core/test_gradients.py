@@ -70,7 +70,9 @@ def test_norms_are_those_of_the_loss_before_the_step(
 
 def test_a_diverged_run_says_what_to_do(run_module, tmp_path: Path) -> None:
     words = ["train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste"]
-    done = run_module("resnet_core", *words, "--lr", 99, "--run", tmp_path / "run")
+    done = run_module(
+        "resnet_core", *words, "--lr", 99, "--weight-decay", 50, "--run", tmp_path / "run"
+    )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     folder = RunFolder(tmp_path / "run")
     for said in (done.stderr, folder.error_file.read_text()):
