@@ -10,6 +10,7 @@ from plotly.graph_objects import Figure, Scatter
 
 from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_FIGURES, PaperFigure
 from benchmarks.depth.results import Cell, of_family
+from benchmarks.depth.statistics import Spread, difference, pooled_spread
 from benchmarks.figures.canvas import (
     Label,
     add_line,
@@ -99,20 +100,25 @@ def depth_figure(
 
 
 def title(cells: Sequence[Cell]) -> str:
-    """What depth does to each family's test error, in words."""
+    """What depth does to each family's test error, in words that the figures bear."""
     # The two that the story is about, where there are more than a caption can hold.
     families = [f for f in FAMILIES if len(of_family(cells, f)) > 1][:2]
-    found = [_finding(of_family(cells, family)) for family in families]
+    spread = pooled_spread([cell.errors("test") for cell in cells])
+    found = [_finding(of_family(cells, family), spread) for family in families]
     return "; ".join(found) if found else "Test error of the nets trained so far"
 
 
-def _finding(nets: Sequence[Cell]) -> str:
-    first, last = nets[0].mean("test"), nets[-1].mean("test")
-    word = "worse" if last > first else "better"
-    name = FAMILIES[nets[0].family].title
+def _finding(nets: Sequence[Cell], spread: Spread | None) -> str:
+    shallow, deep = nets[0], nets[-1]
+    found = difference(deep.errors("test"), shallow.errors("test"), spread)
+    verb = "goes"
+    if found is not None:
+        verb = "stays about level"
+        if found.is_above or found.is_below:
+            verb = "gets worse" if found.is_above else "gets better"
     return (
-        f"{name} gets {word} from {nets[0].depth} to {nets[-1].depth} layers: "
-        f"{percent(first)} → {percent(last)} test error"
+        f"{FAMILIES[deep.family].title} {verb} from {shallow.depth} to {deep.depth} layers: "
+        f"{percent(shallow.mean('test'))} → {percent(deep.mean('test'))} test error"
     )
 
 

@@ -20,6 +20,7 @@ from benchmarks.depth.statistics import (
 )
 from benchmarks.depth.study import PlannedRun
 from benchmarks.depth.verdicts import Outcome, Verdict, judge
+from benchmarks.figures.depth import depth_figure, title
 from resnet_core.runs.folder import RunFolder
 
 RNG = np.random.default_rng(0)
@@ -109,6 +110,25 @@ def test_claims_follow_from_the_figures() -> None:
     paper = verdict(found, "ResNet v1 20 reproduces")
     assert paper.outcome is Outcome.NOT_SHOWN and "after 5 epochs" in paper.figures
     assert not [v for v in found if "ResNet v2" in v.claim]
+
+
+def test_the_plots_title_claims_no_more_than_the_test_bears() -> None:
+    worse = [
+        cell("plain", 20, [1.0, 1.0], [20.0, 20.4]),
+        cell("plain", 56, [1.0, 1.0], [50.0, 51.0]),
+    ]
+    level = [cell("resnet_v1", 20, [1.0], [17.8]), cell("resnet_v1", 56, [1.0], [17.6])]
+    assert title(worse + level) == (
+        "Plain gets worse from 20 to 56 layers: 20.2 % → 50.5 % test error; "
+        "ResNet v1 stays about level from 20 to 56 layers: 17.8 % → 17.6 % test error"
+    )
+    assert title(level).startswith("ResNet v1 goes from 20")
+    figure = depth_figure(worse + level, papers=True)
+    (papers,) = [trace for trace in figure.data if trace.name == "papers"]
+    assert list(papers.y) == [8.75, 6.97] and papers.marker.symbol == "diamond-open"
+    assert {trace.line.dash for trace in figure.data if trace.name.endswith(", train")} == {
+        "6px,4px"
+    }
 
 
 def test_the_opposite_and_too_few_runs_are_said() -> None:
