@@ -139,8 +139,9 @@ class _Judge:
         return Verdict(claim, outcome, f"{figures}: {describe_difference(found)}", more)
 
     def _more_runs(self, found: Difference, *nets: Cell) -> int | None:
+        # The spread that the verdict itself was judged by.
         own = pooled_spread([net.errors(self.split) for net in nets])
-        seeds = seeds_to_show(found.value, own or self.pooled)
+        seeds = seeds_to_show(found.value, self.pooled if found.is_pooled else own)
         if seeds is None:
             return None
         return sum(max(0, seeds - len(net.runs)) for net in nets) or None
