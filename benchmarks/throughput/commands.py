@@ -15,7 +15,7 @@ from benchmarks.throughput.cases import ALL, Setup, plan_setups
 from benchmarks.throughput.measure import Method, Result, check_answers, measure, workers
 from benchmarks.throughput.probe import LoadProbe
 from export.catalogue import find_exported
-from export.engines.catalogue import find_choice
+from export.engines.catalogue import find_choice, library_versions
 from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_json
@@ -123,14 +123,10 @@ def _gate_images(options: argparse.Namespace) -> Any:
 
 
 def _environment() -> dict[str, Any]:
-    import onnxruntime
-
     from resnet_core.training.hardware import describe_environment
     from resnet_core.training.run import current_commit
 
-    return describe_environment() | {
-        "onnxruntime": onnxruntime.__version__, "commit": current_commit(),
-    }  # fmt: skip
+    return describe_environment() | library_versions() | {"commit": current_commit()}
 
 
 def _show(line: str) -> None:

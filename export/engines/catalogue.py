@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 
 from export.engines import on_onnxruntime, on_openvino, on_pytorch
 from export.engines.interface import Engine, Obstacle
@@ -66,3 +68,11 @@ def find_choice(said: str) -> Choice:
         reason = f"{title} in {choice.precision} can't be used here, for {choice.obstacle.reason}"
         raise ModelError(f"{reason}: {install}" if install else f"{reason}: choose another engine.")
     return choice
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the engines' own libraries, those installed, to store beside figures."""
+    versions = {"onnxruntime": on_onnxruntime.VERSION}
+    if find_spec("openvino") is not None:
+        versions["openvino"] = version("openvino")
+    return versions

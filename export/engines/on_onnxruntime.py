@@ -14,6 +14,7 @@ from export.engine import PROVIDERS, has_nvidia_gpu
 from export.engine import Engine as Session
 from export.engines.interface import Engine, Obstacle, Opener, OpenModel
 
+VERSION: str = ort.__version__
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
