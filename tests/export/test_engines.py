@@ -41,7 +41,8 @@ def test_usable_engines_agree_with_pytorch(
     model = choice.engine.open(find_exported("resnet20_v1").file, choice.precision, 1)
     assert choice.precision in model.name
     first = model.run(pixels)
-    for batch in (1, 2, 5):
+    # Compiling takes half a minute for each new size.
+    for batch in (5,) if "compiled" in choice.key else (1, 2, 5):
         found = model.run(pixels[:batch])
         assert found.dtype == np.float32 and found.shape == (batch, 10)
         assert np.abs(found - expected[:batch]).max() < TOLERANCES[choice.precision]

@@ -86,7 +86,10 @@ def test_a_surface_is_turned_by_hand_stays_so_and_is_saved_as_seen(page: Page, t
     look_at(page, "Loss landscape")
     page.wait_for_selector("#why-landscape-1 canvas")
     page.wait_for_timeout(1000)  # the first frame is drawn in software
-    before, box = camera(page), page.locator("#why-landscape-1 canvas").first.bounding_box()
+    canvas = page.locator("#why-landscape-1 canvas").first
+    canvas.scroll_into_view_if_needed()  # a mouse reaches only what is in sight
+    page.wait_for_timeout(500)
+    before, box = camera(page), canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
