@@ -16,6 +16,7 @@ from export.catalogue import find_listed, list_exported
 from export.classifier import Answer, classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
+from ui.events import AT_ONCE
 from ui.html import render_problem
 from ui.picture_input import PictureInput
 
@@ -92,7 +93,7 @@ def _wire_page(picture: Any, model: Any, other: Any, top_k: Any, answer: Any, co
     )  # fmt: skip
     gr.on(
         [model.change, top_k.change], _command, [model, top_k], command,
-        queue=False, show_progress="hidden", api_visibility="private",
+        **AT_ONCE,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.summary import describe_runs
 from ui import jobs
+from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem, render_table
 from ui.run_view import menu_entry
@@ -22,7 +23,6 @@ GROUPINGS = [("each run", "run"), ("mean over seeds", "seeds")]
 NOTHING_PICKED = (
     '<p class="lab-note">Choose two runs or more; seeds of one net can be averaged.</p>'
 )
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_compare() -> None:
@@ -42,10 +42,10 @@ def build_compare() -> None:
                 "Report as one HTML file", interactive=False, elem_id="compare-html"
             )
     choices = [picked, x, y, show, group]
-    accordion.expand(_offer, picked, picked, **PRIVATE)
+    accordion.expand(_offer, picked, picked, **AT_ONCE)
     gr.on(
         [part.change for part in choices],
-        _compare, choices, [figure, table, as_csv, as_html], trigger_mode="always_last", **PRIVATE,
+        _compare, choices, [figure, table, as_csv, as_html], trigger_mode="always_last", **AT_ONCE,
     )  # fmt: skip
 
 

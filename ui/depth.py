@@ -13,8 +13,9 @@ import gradio as gr
 from benchmarks.depth.study import Study, describe, list_studies, read_study
 from resnet_core.errors import LabError
 from ui import jobs
+from ui.events import AT_ONCE, IN_TURN
 from ui.figure import LiveFigure
-from ui.html import render_problem
+from ui.html import render_busy, render_problem
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
 from ui.why import WhySection, build_why
@@ -29,7 +30,6 @@ SHOWN = [("training and test", "both"), ("training", "train"), ("test", "test")]
 PAPERS = [("without", False), ("beside ours", True)]
 LOOK_EVERY_SECONDS = 2.0
 NOTHING_SEEN: tuple[Any, ...] = ()
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 LEAD = (
     "Is a deeper net a better net? The same training at every depth, with skip connections and "
     "without them."
@@ -78,8 +78,8 @@ def build_depth_tab() -> tuple[gr.Timer, WhySection]:
     why = build_why()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     _wire(panel, timer)
-    form.start.click(start_study, form.inputs, [form.said, panel.picked], **PRIVATE).then(
-        lambda *now: look(now[0], NOTHING_SEEN, *now[2:]), panel.inputs, panel.outputs, **PRIVATE
+    form.start.click(start_study, form.inputs, [form.said, panel.picked], **IN_TURN).then(
+        lambda *now: look(now[0], NOTHING_SEEN, *now[2:]), panel.inputs, panel.outputs, **AT_ONCE
     )
     return timer, why
 
@@ -93,7 +93,7 @@ def _lay_out() -> StudyPanel:
             PAPERS, value=False, label="The papers' figures", elem_id="study-papers", scale=3
         )
     with gr.Row():
-        progress = gr.HTML(NO_STUDY, elem_id="study-progress")
+        progress = gr.HTML(render_busy("Reading the studies"), elem_id="study-progress")
         stop = gr.Button("Stop", elem_id="study-stop", visible=False, min_width=100, scale=0)
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -116,17 +116,17 @@ def _lay_out() -> StudyPanel:
 
 
 def _wire(panel: StudyPanel, timer: gr.Timer) -> None:
-    timer.tick(look, panel.inputs, panel.outputs, **PRIVATE)
+    timer.tick(look, panel.inputs, panel.outputs, **AT_ONCE)
     for part in panel.chosen:
-        part.input(look, panel.inputs, panel.outputs, **PRIVATE)
+        part.input(look, panel.inputs, panel.outputs, **AT_ONCE)
     # Another study: the net that was clicked in the last one is no longer meant.
-    panel.picked.input(lambda: None, None, panel.curves_of, **PRIVATE).then(
-        look, panel.inputs, panel.outputs, **PRIVATE
+    panel.picked.input(lambda: None, None, panel.curves_of, **AT_ONCE).then(
+        look, panel.inputs, panel.outputs, **AT_ONCE
     )
-    panel.figure.click(_clicked, None, panel.curves_of, **PRIVATE).then(
-        look, panel.inputs, panel.outputs, **PRIVATE
+    panel.figure.click(_clicked, None, panel.curves_of, **AT_ONCE).then(
+        look, panel.inputs, panel.outputs, **AT_ONCE
     )
-    panel.stop.click(_stop, panel.picked, None, **PRIVATE)
+    panel.stop.click(_stop, panel.picked, None, **IN_TURN)
 
 
 def _clicked(event: gr.EventData) -> tuple[str, int]:

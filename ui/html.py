@@ -1,4 +1,4 @@
-"""Pieces of HTML that several pages show: problems, command lines, tables. All text is escaped."""
+"""Pieces of HTML that several pages show: problems, waiting, command lines, tables. All text is escaped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from html import escape
 def render_problem(message: str) -> str:
     """A sentence a person can act on, in the place of the answer."""
     return f'<div class="lab-problem" role="alert"><p>{escape(message)}</p></div>'
+
+
+def render_busy(what: str) -> str:
+    """Something is being done; the answer will stand in its place."""
+    return f'<p class="lab-note lab-busy" role="status">{escape(what)} …</p>'
 
 
 def render_command(command: str, title: str = "The same on the command line") -> str:

@@ -16,7 +16,8 @@ from ui import jobs
 from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
-from ui.html import render_problem
+from ui.events import AT_ONCE, IN_TURN
+from ui.html import render_busy, render_problem
 from ui.models import build_models_tab
 from ui.run_view import render_status
 from ui.train import build_train_tab
@@ -34,7 +35,6 @@ FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 STATUS_EVERY_SECONDS = 2.0
 
 
@@ -61,7 +61,7 @@ def build_app() -> gr.Blocks:
         for tab in (classify_tab, train_tab, models_tab):
             tab.select(**why.closing())
         for opened in (classify_tab.select, app.load):
-            opened(offer_models, None, list(menus), **PRIVATE)
+            opened(offer_models, None, list(menus), **AT_ONCE)
         models_tab.select(**models.opening())
         for part in (panel, models):
             _wire_use(part.use, part.picked, part.message, menus, tabs)
@@ -74,14 +74,14 @@ def _wire_timers(timers: dict[gr.Tab, gr.Timer], others: list[gr.Tab]) -> None:
         active = [timed is tab for timed in timers]
         tab.select(
             lambda active=active: [gr.Timer(active=each) for each in active],
-            None, list(timers.values()), **PRIVATE,
+            None, list(timers.values()), **AT_ONCE,
         )  # fmt: skip
 
 
 def _wire_status(app: gr.Blocks, status: ActionList) -> None:
-    app.load(_status, None, status, **PRIVATE)
-    gr.Timer(STATUS_EVERY_SECONDS).tick(_status, None, status, **PRIVATE)
-    status.click(_stop, None, None, **PRIVATE).then(_status, None, status, **PRIVATE)
+    app.load(_status, None, status, **AT_ONCE)
+    gr.Timer(STATUS_EVERY_SECONDS).tick(_status, None, status, **AT_ONCE)
+    status.click(_stop, None, None, **AT_ONCE).then(_status, None, status, **AT_ONCE)
 
 
 def _stop(event: gr.EventData) -> None:
@@ -92,9 +92,9 @@ def _wire_use(
     button: gr.Button, picked: Any, message: gr.HTML, menus: tuple[Any, Any], tabs: gr.Tabs
 ) -> None:
     """One click: export, verify, and there it is in Classify."""
-    busy = '<p class="lab-note lab-busy" role="status">Exporting and comparing with PyTorch …</p>'
-    button.click(lambda: busy, None, message, **PRIVATE).then(
-        _use, picked, [message, *menus, tabs], **PRIVATE
+    busy = render_busy("Exporting and comparing with PyTorch")
+    button.click(lambda: busy, None, message, **AT_ONCE).then(
+        _use, picked, [message, *menus, tabs], **IN_TURN
     )
 
 

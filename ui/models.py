@@ -10,6 +10,7 @@ import gradio as gr
 from resnet_core.errors import LabError
 from ui import jobs
 from ui.action_list import ActionList
+from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_problem
 from ui.model_view import ModelEntry, list_models, render_card, render_models
@@ -28,7 +29,7 @@ class ModelsTab:
         """The arguments of an event that lists the models anew."""
         return {
             "fn": _show, "inputs": self.picked, "outputs": self.outputs,
-            "show_progress": "hidden", "api_visibility": "private",
+            **AT_ONCE,
         }  # fmt: skip
 
 
@@ -60,11 +61,10 @@ def build_models_tab() -> ModelsTab:
             message = gr.HTML()
     outputs = [picked, table, card, figure, use, onnx, weights, delete]
     tab = ModelsTab(picked, use, message, outputs)
-    options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    table.click(_pick, None, outputs, **options)
-    delete.click(lambda: gr.update(visible=True), None, confirm, **options)
-    keep.click(lambda: gr.update(visible=False), None, confirm, **options)
-    sure.click(_delete, picked, [message, confirm], **options).then(**tab.opening())
+    table.click(_pick, None, outputs, **AT_ONCE)
+    delete.click(lambda: gr.update(visible=True), None, confirm, **AT_ONCE)
+    keep.click(lambda: gr.update(visible=False), None, confirm, **AT_ONCE)
+    sure.click(_delete, picked, [message, confirm], **AT_ONCE).then(**tab.opening())
     return tab
 
 

@@ -21,12 +21,12 @@ from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import RECIPES, fitting_batch_size
 from ui import jobs
-from ui.html import render_problem
+from ui.events import IN_TURN
+from ui.html import render_busy, render_problem
 
 MOST_CLASSES_SHOWN = 12
 MOST_FILES_SHOWN = 8
 THUMBNAIL_PIXELS = 48
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
@@ -51,7 +51,7 @@ def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
         answer = gr.HTML(elem_id="own-answer")
     gr.on(
         [prepare.click, file.upload],
-        _prepare, [file, path, size, batch_size], [answer, data, batch_size], **PRIVATE,
+        _prepare, [file, path, size, batch_size], [answer, data, batch_size], **IN_TURN,
     )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def _prepare(file: str | None, path: str, size: float | None, batch_size: float 
     if not source:
         yield render_problem("Nothing was given: upload a zip or npz, or type a path."), *kept
         return
-    yield '<p class="lab-note lab-busy" role="status">Reading pictures …</p>', *kept
+    yield render_busy("Reading pictures"), *kept
     folder = default_data_folder().resolve()
     words = ["images", str(Path(source).expanduser().resolve()), "--data-folder", str(folder)]
     try:

@@ -12,10 +12,9 @@ from resnet_core.errors import LabError
 from resnet_core.runs.queue import move, runs_at_once, set_runs_at_once, withdraw
 from resnet_core.runs.summary import describe_runs, size_bytes
 from ui import jobs
+from ui.events import AT_ONCE
 from ui.html import render_problem
 from ui.watch import WatchPanel
-
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_run_actions(panel: WatchPanel) -> gr.Button:
@@ -42,11 +41,11 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
         (panel.resume, jobs.resume, [panel.picked]),
         (extend, jobs.lengthen, [panel.picked, epochs]),
     ):
-        button.click(_saying(act), inputs, panel.message, **PRIVATE).then(**panel.looking())
-    panel.queue.click(_act_on_queue, None, panel.message, **PRIVATE).then(**panel.looking())
+        button.click(_saying(act), inputs, panel.message, **AT_ONCE).then(**panel.looking())
+    panel.queue.click(_act_on_queue, None, panel.message, **AT_ONCE).then(**panel.looking())
     limit.input(
         _saying(lambda number: set_runs_at_once(jobs.runs_folder(), int(number or 0))),
-        limit, panel.message, **PRIVATE,
+        limit, panel.message, **AT_ONCE,
     )  # fmt: skip
     panel.picked.input(**panel.looking())
     _wire_delete(panel, delete, (confirm, question), sure, keep)
@@ -84,12 +83,12 @@ def _wire_delete(
     keep: gr.Button,
 ) -> None:  # fmt: skip
     confirm, question = asking
-    delete.click(_ask, panel.picked, [confirm, question], **PRIVATE)
-    keep.click(_hide, None, confirm, **PRIVATE)
-    sure.click(_saying(jobs.delete), panel.picked, panel.message, **PRIVATE).then(
-        _hide, None, confirm, **PRIVATE
+    delete.click(_ask, panel.picked, [confirm, question], **AT_ONCE)
+    keep.click(_hide, None, confirm, **AT_ONCE)
+    sure.click(_saying(jobs.delete), panel.picked, panel.message, **AT_ONCE).then(
+        _hide, None, confirm, **AT_ONCE
     ).then(**panel.looking())
-    panel.picked.change(_hide, None, confirm, **PRIVATE)  # the question was about another run
+    panel.picked.change(_hide, None, confirm, **AT_ONCE)  # the question was about another run
 
 
 def _hide() -> Any:

@@ -13,10 +13,10 @@ from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
-from ui.html import render_command, render_problem
+from ui.events import AT_ONCE
+from ui.html import render_busy, render_command, render_problem
 
 OFFERED_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def build_study_form() -> StudyForm:
         start = gr.Button("Start the study", variant="primary", elem_id="study-start")
         said = gr.HTML("", elem_id="study-answer")
     gr.on([part.change for part in inputs], _render_command, inputs, command,
-          trigger_mode="always_last", **PRIVATE)  # fmt: skip
+          trigger_mode="always_last", **AT_ONCE)  # fmt: skip
     return StudyForm(inputs, start, said)
 
 
@@ -77,7 +77,7 @@ def _render_command(*shown: Any) -> str:
 
 def start_study(*shown: Any) -> Any:
     """Queue the study and show it; what is wrong is said beneath the button."""
-    yield '<p class="lab-note lab-busy" role="status">Starting …</p>', gr.skip()
+    yield render_busy("Starting"), gr.skip()
     try:
         yield "", jobs.start_study(jobs.study_words(*shown))
     except LabError as error:

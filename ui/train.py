@@ -11,7 +11,8 @@ from resnet_core.errors import ConfigError, LabError
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.compare import build_compare
-from ui.html import render_command, render_problem
+from ui.events import AT_ONCE, IN_TURN
+from ui.html import render_busy, render_command, render_problem
 from ui.own_images import build_own_images
 from ui.run_actions import build_run_actions
 from ui.train_form import (
@@ -28,7 +29,6 @@ from ui.train_form import (
 from ui.watch import WatchPanel, build_watch, look
 
 LOOK_EVERY_SECONDS = 1.0
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
@@ -56,11 +56,11 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
             again = build_run_actions(panel)
     build_compare()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
-    timer.tick(look, [panel.picked, panel.seen], panel.outputs, **PRIVATE)
+    timer.tick(look, [panel.picked, panel.seen], panel.outputs, **AT_ONCE)
     _wire_form(form, command, kept, settings)
-    measure.click(_estimate, form.inputs, said, **PRIVATE)
-    start.click(_start, form.inputs, [said, panel.picked], **PRIVATE).then(**panel.looking())
-    again.click(_copy_settings, panel.picked, form.inputs, **PRIVATE)
+    measure.click(_estimate, form.inputs, said, **IN_TURN)
+    start.click(_start, form.inputs, [said, panel.picked], **AT_ONCE).then(**panel.looking())
+    again.click(_copy_settings, panel.picked, form.inputs, **IN_TURN)
     return panel, timer
 
 
@@ -68,16 +68,16 @@ def _wire_form(
     form: TrainForm, command: gr.HTML, kept: gr.BrowserState, settings: gr.Column
 ) -> None:
     """Fields follow what they depend on; the command line and the browser's memory follow all."""
-    form["family"].input(_offer_depths, [form["family"], form["depth"]], form["depth"], **PRIVATE)
+    form["family"].input(_offer_depths, [form["family"], form["depth"]], form["depth"], **AT_ONCE)
     chosen = [form["amount"], form["unit"], *(form[field.name] for field in RECIPE_FIELDS)]
-    form["recipe"].input(_fill_in_recipe, form["recipe"], chosen, **PRIVATE)
+    form["recipe"].input(_fill_in_recipe, form["recipe"], chosen, **AT_ONCE)
     gr.on(
         [part.change for part in form.inputs],
-        _remember, form.inputs, [command, kept], trigger_mode="always_last", **PRIVATE,
+        _remember, form.inputs, [command, kept], trigger_mode="always_last", **AT_ONCE,
     )  # fmt: skip
     # Command line and settings arrive together: a second event could overtake the first.
     gr.context.Context.root_block.load(
-        _restore, [kept, *form.inputs], [settings, command, *form.inputs], **PRIVATE
+        _restore, [kept, *form.inputs], [settings, command, *form.inputs], **AT_ONCE
     )
 
 
@@ -138,7 +138,7 @@ def _shown(values: dict[str, Any]) -> list[Any]:
 
 def _estimate(*shown: Any) -> Any:
     """Measure, saying so meanwhile."""
-    yield '<p class="lab-note lab-busy" role="status">Measuring for a few seconds …</p>'
+    yield render_busy("Measuring for a few seconds")
     try:
         config, minutes = config_of(_values(shown))
         yield _render_estimate(jobs.estimate(config), minutes)
@@ -161,7 +161,7 @@ def _render_estimate(found: dict[str, Any], minutes: float | None) -> str:
 
 def _start(*shown: Any) -> Any:
     """Queue the run and look at it; what is wrong is said beneath the button."""
-    yield '<p class="lab-note lab-busy" role="status">Starting …</p>', gr.skip()
+    yield render_busy("Starting"), gr.skip()
     try:
         config, minutes = config_of(_values(shown))
         yield "", jobs.start(config, minutes)

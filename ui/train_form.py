@@ -70,7 +70,7 @@ def build_form() -> TrainForm:
             1, minimum=0, label="Budget", elem_id="amount", min_width=90, precision=None
         )
         parts["unit"] = gr.Dropdown(
-            [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=110
+            [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=130
         )
     with gr.Accordion("The recipe in full", open=False, elem_id="recipe-fields"):
         parts |= {field.name: _recipe_component(field) for field in RECIPE_FIELDS}

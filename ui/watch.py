@@ -17,7 +17,9 @@ from resnet_core.runs.summary import describe_runs, log_tail
 from resnet_core.runs.worker import ensure_worker
 from ui import jobs
 from ui.action_list import ActionList
+from ui.events import AT_ONCE
 from ui.figure import LiveFigure
+from ui.html import render_busy
 from ui.run_view import NO_RUNS, action_commands, menu_entry, render_queue, render_run
 
 FIGURE_HEIGHTS = {"error": 300, "loss": 210, "gradients": 210, "learning_rate": 170, "speed": 170}
@@ -55,14 +57,14 @@ class WatchPanel:
         """The arguments of an event that looks at the run again, whatever was seen before."""
         return {
             "fn": lambda picked: look(picked, NOTHING_SEEN), "inputs": self.picked,
-            "outputs": self.outputs, "show_progress": "hidden", "api_visibility": "private",
+            "outputs": self.outputs, **AT_ONCE,
         }  # fmt: skip
 
 
 def build_watch() -> WatchPanel:
     """Lay the panel out. Buttons keep their places and figures their heights: nothing jumps."""
     picked = gr.Dropdown([], label="Run", elem_id="run", allow_custom_value=True)
-    header = gr.HTML(NO_RUNS, elem_id="run-header")
+    header = gr.HTML(render_busy("Reading the runs"), elem_id="run-header")
     with gr.Row():
         stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=90)
         resume = gr.Button("Resume", elem_id="resume", interactive=False, min_width=90)

@@ -24,6 +24,7 @@ from resnet_core.errors import LabError
 from resnet_core.models.config import FAMILIES
 from resnet_core.runs.summary import describe_runs
 from ui import jobs, why_jobs
+from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem
 from ui.why_jobs import WhyJob
@@ -38,7 +39,6 @@ from ui.why_view import (
     render_origin,
 )
 
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 LOOK_EVERY_SECONDS = 1.5
 SHIPPED, COMPUTED = "shipped with the app", "computed here"
 FIGURES = {"gradients": 2, "surgery": 2, "landscape": 2, "responses": 1, "ensemble": 1}
@@ -104,13 +104,13 @@ class WhySection:
             "fn": _opener(self.views),
             "inputs": [self.current, self.operated, *pickers],
             "outputs": [self.timer, self.operated, *pickers, *shown],
-            **PRIVATE,
+            **AT_ONCE,
         }
 
     def closing(self) -> dict[str, Any]:
         """The arguments of the event with which it goes out of sight."""
         return {
-            "fn": lambda: gr.Timer(active=False), "inputs": None, "outputs": self.timer, **PRIVATE,
+            "fn": lambda: gr.Timer(active=False), "inputs": None, "outputs": self.timer, **AT_ONCE,
         }  # fmt: skip
 
 
@@ -138,10 +138,10 @@ def build_why() -> WhySection:
     asked = [part for view in views for part in view.asked]
     outputs = [output for view in views for output in view.outputs]
     columns = [view.column for view in views]
-    current.input(_turn_to, current, columns, **PRIVATE).then(
-        _ticker(views, always=True), [current, *asked], outputs, **PRIVATE
+    current.input(_turn_to, current, columns, **AT_ONCE).then(
+        _ticker(views, always=True), [current, *asked], outputs, **AT_ONCE
     )
-    timer.tick(_ticker(views), [current, *asked], outputs, **PRIVATE)
+    timer.tick(_ticker(views), [current, *asked], outputs, **AT_ONCE)
     return WhySection(timer, views, current, operated)
 
 
@@ -185,17 +185,17 @@ def _build_view(analysis: str, column: gr.Column) -> View:
 
 def _wire(view: View) -> None:
     look = _looker(view)
-    again = {"fn": look, "inputs": view.asked, "outputs": view.outputs, **PRIVATE}
+    again = {"fn": look, "inputs": view.asked, "outputs": view.outputs, **AT_ONCE}
     view.source.input(**again)
     view.style.input(**again)
     asked = [view.picked, view.points]
     gr.on(
         [part.change for part in asked],
         lambda *said: render_command(_settings(view.analysis, *said).command),
-        asked, view.command, **PRIVATE,
+        asked, view.command, **AT_ONCE,
     )  # fmt: skip
-    view.start.click(_starter(view), asked, [view.state, view.source], **PRIVATE).then(**again)
-    view.stop.click(lambda: why_jobs.stop(view.analysis), None, None, **PRIVATE).then(**again)
+    view.start.click(_starter(view), asked, [view.state, view.source], **AT_ONCE).then(**again)
+    view.stop.click(lambda: why_jobs.stop(view.analysis), None, None, **AT_ONCE).then(**again)
 
 
 def _turn_to(current: str) -> list[Any]:

@@ -14,9 +14,9 @@ from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from resnet_core.zoo import zoo_entries
 from ui import jobs
+from ui.events import AT_ONCE, IN_TURN
 from ui.html import render_command, render_problem
 
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 FIRST_MODEL = "resnet20_v1"
 NO_SWAP = 0
 INVITATION = '<p class="lab-note">Tick a block to switch it off.</p>'
@@ -41,9 +41,9 @@ def build_operating_table() -> gr.Dropdown:
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(INVITATION, elem_id="why-answer")
     asked = [model, off, first, second]
-    model.input(_offer_blocks, model, [off, first, second, answer], **PRIVATE)
-    gr.on([part.input for part in asked[1:]], lambda: LOADING, None, answer, **PRIVATE).then(
-        _operate, asked, answer, trigger_mode="always_last", **PRIVATE
+    model.input(_offer_blocks, model, [off, first, second, answer], **AT_ONCE)
+    gr.on([part.input for part in asked[1:]], lambda: LOADING, None, answer, **AT_ONCE).then(
+        _operate, asked, answer, trigger_mode="always_last", **IN_TURN
     )
     return model
 

@@ -9,10 +9,10 @@ import gradio as gr
 from resnet_core.errors import LabError
 from resnet_core.runs.summary import describe_runs
 from ui import jobs
+from ui.events import AT_ONCE, IN_TURN
 from ui.figure import LiveFigure
 from ui.run_view import menu_entry
 
-PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 MOST_AT_FIRST = 4
 
 
@@ -26,8 +26,8 @@ def build_training_gradients() -> None:
         picked = gr.Dropdown([], multiselect=True, label="Runs", elem_id="why-training-runs")
         figure = LiveFigure(height=300, elem_id="why-training-figure")
     # The figure follows the menu: it is mounted by then.
-    accordion.expand(_offer, picked, picked, **PRIVATE)
-    picked.change(_draw, picked, figure, trigger_mode="always_last", **PRIVATE)
+    accordion.expand(_offer, picked, picked, **AT_ONCE)
+    picked.change(_draw, picked, figure, trigger_mode="always_last", **IN_TURN)
 
 
 def _offer(picked: list[str] | None) -> Any:
