@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.catalogue import find_exported
-from export.engine import Engine as Session
-from export.engine import ModelFacts
 from export.engines.catalogue import find_choice
 from export.engines.interface import ALL_THREADS, OpenModel
 from export.engines.on_onnxruntime import OnOnnxRuntime
+from export.session import ModelFacts, OnnxSession
 from resnet_core.pictures import Picture, read_picture, to_input
 
 # Below the first, the net's favourite is not even more likely than not; above the second it is
@@ -140,10 +139,10 @@ def open_engine(model: str, engine: str = "") -> ReadyModel:
 @lru_cache(maxsize=16)
 def _open_once(file: Path, _changed_at_ns: int, engine: str) -> ReadyModel:
     if not engine:
-        session = Session(file)
+        session = OnnxSession(file)
         return ReadyModel(session.facts, OnOnnxRuntime(session))
     choice = find_choice(engine)
-    facts = Session(file, "cpu").facts
+    facts = OnnxSession(file, "cpu").facts
     return ReadyModel(facts, choice.engine.open(file, choice.precision, ALL_THREADS))
 
 

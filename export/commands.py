@@ -83,7 +83,7 @@ def _onnx(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from export.engine import Engine
+    from export.session import OnnxSession
     from export.verify import verify_onnx
     from resnet_core.data.dataset import load_dataset
     from resnet_core.models.saved import load_model
@@ -91,7 +91,7 @@ def _verify(options: argparse.Namespace) -> int:
     from resnet_core.training.find import find_weights_beside
 
     saved = load_model(options.weights or find_weights_beside(options.file))
-    data = Engine(options.file, "cpu").facts.data
+    data = OnnxSession(options.file, "cpu").facts.data
     test = load_dataset(data, options.data_folder or default_data_folder()).test
     parity = verify_onnx(options.file, saved.model, test)
     if options.json:

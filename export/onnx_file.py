@@ -16,7 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.engine import FORMAT
+from export.session import FORMAT
 from resnet_core.errors import ModelError
 from resnet_core.files import replace_file
 from resnet_core.models.network import PixelModel

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.engine import Engine
+from export.session import OnnxSession
 from resnet_core.data.dataset import Split
 from resnet_core.models.network import PixelModel
 
@@ -39,16 +39,16 @@ class Parity:
 
 def verify_onnx(path: Path, model: PixelModel, test: Split | None, seed: int = 0) -> Parity:
     """Compare an ONNX file with its PyTorch model, on random pixels and on a test split."""
-    engine = Engine(path, "cpu")
+    session = OnnxSession(path, "cpu")
     model = model.cpu().eval()
-    difference = max(_logit_difference(engine, model, batch, seed) for batch in BATCHES)
+    difference = max(_logit_difference(session, model, batch, seed) for batch in BATCHES)
     if test is None:
         return Parity(difference, 0, None, None)
     agreeing = wrong = 0
     for start in range(0, len(test), TEST_BATCH):
         images = test.images[start : start + TEST_BATCH]
         labels = test.labels[start : start + TEST_BATCH].numpy()
-        ours = engine.run(images.numpy())[0].argmax(1)
+        ours = session.run(images.numpy())[0].argmax(1)
         with torch.no_grad():
             theirs = model(images).argmax(1).numpy()
         agreeing += int((ours == theirs).sum())
@@ -56,11 +56,11 @@ def verify_onnx(path: Path, model: PixelModel, test: Split | None, seed: int = 0
     return Parity(difference, len(test), 100 * agreeing / len(test), 100 * wrong / len(test))
 
 
-def _logit_difference(engine: Engine, model: PixelModel, batch: int, seed: int) -> float:
+def _logit_difference(session: OnnxSession, model: PixelModel, batch: int, seed: int) -> float:
     size = model.config.input_size
     pixels = np.random.default_rng(seed + batch).integers(
         0, 256, (batch, size, size, 3), dtype=np.uint8
     )
     with torch.no_grad():
         expected = model(torch.from_numpy(pixels)).numpy()
-    return float(np.abs(engine.run(pixels)[0] - expected).max())
+    return float(np.abs(session.run(pixels)[0] - expected).max())

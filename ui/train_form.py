@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import gradio as gr
 
-from export.engine import has_nvidia_gpu
+from export.session import has_nvidia_gpu
 from resnet_core.data.catalogue import describe_dataset, list_datasets
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import FAMILIES, SHORTCUTS, ModelConfig

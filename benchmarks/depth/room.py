@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from export.engine import has_nvidia_gpu
+from export.session import has_nvidia_gpu
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import reproducing_command
 

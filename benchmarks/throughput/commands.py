@@ -110,10 +110,10 @@ def _gate(opened: Sequence[Any], options: argparse.Namespace, folder: Path) -> N
 
 
 def _gate_images(options: argparse.Namespace) -> Any:
-    from export.engine import Engine
+    from export.session import OnnxSession
     from resnet_core.data.dataset import load_dataset
 
-    facts = [Engine(find_exported(model).file, "cpu").facts for model in options.models]
+    facts = [OnnxSession(find_exported(model).file, "cpu").facts for model in options.models]
     if len({(fact.data, fact.input_size) for fact in facts}) > 1:
         raise ConfigError(
             "These models were trained on different data: measure one kind at a time."

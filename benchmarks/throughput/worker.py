@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.catalogue import find_exported
-from export.engine import Engine as Session
 from export.engines.catalogue import find_choice
 from export.engines.interface import OpenModel
+from export.session import OnnxSession
 from resnet_core.errors import LabError
 
 STEADY_WITHIN = 0.1
@@ -40,7 +40,7 @@ def serve() -> None:
     try:
         choice = find_choice(f"{first['engine']}:{first['precision']}")
         file = find_exported(first["model"]).file
-        size = Session(file, "cpu").facts.input_size
+        size = OnnxSession(file, "cpu").facts.input_size
         model = choice.engine.open(file, choice.precision, first["threads"])
     except LabError as error:
         say({"error": str(error)})

@@ -10,9 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.engine import PROVIDERS, has_nvidia_gpu
-from export.engine import Engine as Session
 from export.engines.interface import Engine, Obstacle, Opener, OpenModel
+from export.session import PROVIDERS, OnnxSession, has_nvidia_gpu
 
 VERSION: str = ort.__version__
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
@@ -22,7 +21,7 @@ WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 class OnOnnxRuntime:
     """A session that answers with probabilities alone."""
 
-    session: Session
+    session: OnnxSession
 
     @property
     def name(self) -> str:
@@ -34,7 +33,7 @@ class OnOnnxRuntime:
 
 def _opener(provider: str) -> Opener:
     def open_model(file: Path, precision: str, threads: int) -> OpenModel:
-        return OnOnnxRuntime(Session(file, provider, threads))
+        return OnOnnxRuntime(OnnxSession(file, provider, threads))
 
     return open_model
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from export.engine import Engine
 from export.onnx_file import write_onnx
+from export.session import OnnxSession
 from export.verify import MAX_LOGIT_DIFFERENCE, verify_onnx
 from resnet_core.errors import ModelError
 from resnet_core.models.config import parse_model_name
@@ -52,7 +52,7 @@ def test_onnx_reference_evaluator_agrees(tmp_path: Path, rng) -> None:
     write_onnx(saved, path, "a test", "cifar10", None)
     pixels = rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     logits, probabilities = ReferenceEvaluator(str(path)).run(None, {"image": pixels})
-    ours, shares = Engine(path, "cpu").run(pixels)
+    ours, shares = OnnxSession(path, "cpu").run(pixels)
     np.testing.assert_allclose(ours, logits, atol=1e-4)
     np.testing.assert_allclose(shares, probabilities, atol=1e-5)
     exp = np.exp(logits - logits.max(1, keepdims=True))
@@ -75,7 +75,7 @@ def test_the_file_stands_alone_and_describes_itself(tmp_path: Path) -> None:
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["class_names"]) == list(NAMES)
     assert float(metadata["test_error_percent"]) == 12.5
-    facts = Engine(path, "cpu").facts
+    facts = OnnxSession(path, "cpu").facts
     assert (facts.name, facts.depth, facts.input_size) == ("plain8", 8, 32)
 
 
@@ -92,10 +92,10 @@ def test_verify_catches_a_planted_wrong_export(tmp_path: Path) -> None:
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     with pytest.raises(ModelError, match="no model file"):
-        Engine(path)
+        OnnxSession(path)
     path.write_bytes(b"not onnx")
     with pytest.raises(ModelError, match="can't be opened"):
-        Engine(path)
+        OnnxSession(path)
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
     value = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1]) for n in "xy"]
     graph = onnx.helper.make_graph([node], "g", value[:1], value[1:])
@@ -106,7 +106,7 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         path,
     )
     with pytest.raises(ModelError, match="does not describe itself"):
-        _ = Engine(path).facts
+        _ = OnnxSession(path).facts
 
 
 def test_weights_in_another_file_are_not_followed(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_weights_in_another_file_are_not_followed(tmp_path: Path) -> None:
         size_threshold=0,
     )
     with pytest.raises(ModelError, match="can't be opened"):
-        Engine(tmp_path / "split.onnx")
+        OnnxSession(tmp_path / "split.onnx")
 
 
 def test_cuda_is_never_claimed_where_it_does_not_run(tmp_path: Path) -> None:
@@ -130,11 +130,11 @@ def test_cuda_is_never_claimed_where_it_does_not_run(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     write_onnx(saved, path, "a test", "cifar10", None)
     if torch.cuda.is_available():
-        assert "CUDA" in Engine(path, "cuda").name
+        assert "CUDA" in OnnxSession(path, "cuda").name
     else:
         with pytest.raises(ModelError, match="does not run here"):
-            Engine(path, "cuda")
-    assert "CPU" in Engine(path, "cpu").name
+            OnnxSession(path, "cuda")
+    assert "CPU" in OnnxSession(path, "cpu").name
 
 
 def test_saved_models_rebuild_their_own_net_and_refuse_parts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from export.__main__ import main as export
 from export.classifier import classify
-from export.engine import Engine
+from export.session import OnnxSession
 from resnet_core.__main__ import main as core
 from resnet_core.data import own_images
 from resnet_core.data.catalogue import describe_dataset, list_datasets
@@ -357,7 +357,7 @@ def test_training_and_export_follow_the_set(tmp_path: Path, size: int, command) 
     assert json.loads((run / "summary.json").read_text())["test_error_percent"] == 0
     status, _, complaint = command(export, "onnx", run)
     assert status == 0, complaint
-    facts = Engine(run / "model.onnx", "cpu").facts
+    facts = OnnxSession(run / "model.onnx", "cpu").facts
     assert (facts.class_names, facts.input_size, facts.data) == (CLASSES, size, name)
     blue = png(np.full((50, 70, 3), (50, 50, 200), np.uint8))
     assert classify(blue, str(run / "model.onnx")).ranked(1)[0][0] == CLASSES[2]

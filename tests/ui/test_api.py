@@ -39,9 +39,9 @@ def test_model_and_top_k_have_defaults(client: Client) -> None:
 
 def test_classify_equals_the_bare_onnx_file(client: Client, cifar10) -> None:
     from export.catalogue import find_exported
-    from export.engine import Engine
+    from export.session import OnnxSession
 
-    engine = Engine(find_exported("resnet20_v1").file, "cpu")
+    engine = OnnxSession(find_exported("resnet20_v1").file, "cpu")
     for index in range(5):
         pixels = cifar10.test.images[index].numpy()
         buffer = io.BytesIO()

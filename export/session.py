@@ -57,7 +57,7 @@ class ModelFacts:
         )
 
 
-class Engine:
+class OnnxSession:
     """One open model. `name` says which provider really runs it.
 
     Args:
