@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from export.engines.interface import Obstacle
+from export.precisions import EXACT, FILE_PRECISIONS
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_runs_folder
@@ -23,7 +24,20 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     onnx.add_argument(
         "--runs", type=Path, default=default_runs_folder(), help="where run folders are"
     )
+    onnx.add_argument(
+        "--precision", choices=FILE_PRECISIONS, default=EXACT,
+        help="fp32 as trained, fp16, or int8 calibrated on training images (default: fp32)",
+    )  # fmt: skip
+    onnx.add_argument("--data-folder", type=Path, help="where cifar10.npz is; for int8")
     onnx.set_defaults(execute=_onnx)
+
+    report = commands.add_parser(
+        "report", help="size, test error and agreement of every precision of a model"
+    )
+    report.add_argument("model", help="shipped model, run or ONNX file")
+    report.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    report.add_argument("--json", action="store_true", help="print a JSON list")
+    report.set_defaults(execute=_report)
 
     verify = commands.add_parser("verify", help="compare an ONNX file with PyTorch")
     verify.add_argument(
@@ -56,29 +70,29 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _onnx(options: argparse.Namespace) -> int:
-    from export.onnx_file import write_onnx
-    from export.verify import verify_onnx
+    from export.make import make_onnx
+    from resnet_core.training.config import default_data_folder
     from resnet_core.training.find import find_model
 
     found = find_model(options.model, options.runs)
-    out = options.out or found.folder / "model.onnx"
-    # Verified before it appears: until then it has another name.
-    unproven = out.with_name(f".{out.name}.unproven")
-    try:
-        write_onnx(found.saved, unproven, found.source, found.data, found.test_error_percent)
-        parity = verify_onnx(unproven, found.saved.model, None)
-        if not parity.passed:
-            raise LabError(
-                f"The exported net differs from PyTorch's ({parity.max_logit_difference:.1e} in a "
-                "logit) and was not kept: report this bug."
-            )
-        unproven.replace(out)
-    finally:
-        unproven.unlink(missing_ok=True)
-    print(
-        f"{out}: {out.stat().st_size / 1e6:.2f} MB, largest logit difference to PyTorch "
-        f"{parity.max_logit_difference:.1e}"
-    )
+    data_folder = options.data_folder or default_data_folder()
+    made = make_onnx(found, options.precision, options.out, data_folder)
+    print(f"{made.file}: {made.file.stat().st_size / 1e6:.2f} MB, {made.proof}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from export.catalogue import find_exported
+    from export.report import as_table, report
+    from export.session import OnnxSession
+    from resnet_core.data.dataset import load_dataset
+    from resnet_core.training.config import default_data_folder
+
+    file = find_exported(options.model).file
+    data = OnnxSession(file, "cpu").facts.data
+    test = load_dataset(data, options.data_folder or default_data_folder()).test
+    rows = list(report(file, test.images.numpy(), test.labels.numpy()))
+    print(json.dumps([row.to_dict() for row in rows], indent=2) if options.json else as_table(rows))
     return 0
 
 

@@ -36,6 +36,8 @@ class ModelFacts:
     source: str
     data: str
     test_error_percent: float | None
+    """Of this very file; None where it was not measured."""
+    precision: str = "fp32"
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], origin: Path) -> ModelFacts:
@@ -54,6 +56,7 @@ class ModelFacts:
             source=metadata["source"],
             data=metadata["data"],
             test_error_percent=float(error) if error else None,
+            precision=metadata.get("precision", "fp32"),
         )
 
 
@@ -75,7 +78,8 @@ class OnnxSession:
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
         self._session = _open_session(path, provider, threads)
-        self.name = _describe(self._session.get_providers()[0])
+        precision = self._session.get_modelmeta().custom_metadata_map.get("precision", "fp32")
+        self.name = _describe(self._session.get_providers()[0], precision)
 
     @cached_property
     def facts(self) -> ModelFacts:
@@ -132,6 +136,6 @@ def has_nvidia_gpu() -> bool:
     )
 
 
-def _describe(provider: str) -> str:
+def _describe(provider: str, precision: str) -> str:
     device = next((TITLES[key] for key, name in PROVIDERS.items() if name == provider), provider)
-    return f"ONNX Runtime {ort.__version__}, {device}, fp32"
+    return f"ONNX Runtime {ort.__version__}, {device}, {precision}"

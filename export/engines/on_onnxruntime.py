@@ -11,6 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.engines.interface import Engine, Obstacle, Opener, OpenModel
+from export.precisions import existing_file
 from export.session import PROVIDERS, OnnxSession, has_nvidia_gpu
 
 VERSION: str = ort.__version__
@@ -33,7 +34,7 @@ class OnOnnxRuntime:
 
 def _opener(provider: str) -> Opener:
     def open_model(file: Path, precision: str, threads: int) -> OpenModel:
-        return OnOnnxRuntime(OnnxSession(file, provider, threads))
+        return OnOnnxRuntime(OnnxSession(existing_file(file, precision), provider, threads))
 
     return open_model
 
@@ -51,16 +52,16 @@ def _gpu_obstacle(provider: str) -> Callable[[str], Obstacle | None]:
 
 ENGINES = (
     Engine(
-        "onnxruntime-cpu", "ONNX Runtime, CPU", ("fp32",), "any CPU; onnxruntime",
+        "onnxruntime-cpu", "ONNX Runtime, CPU", ("fp32", "int8"), "any CPU; onnxruntime",
         lambda precision: None, _opener("cpu"),
     ),
     Engine(
-        "onnxruntime-cuda", "ONNX Runtime, CUDA", ("fp32",),
+        "onnxruntime-cuda", "ONNX Runtime, CUDA", ("fp32", "fp16", "int8"),
         "an NVIDIA GPU; onnxruntime-gpu with its CUDA libraries",
         _gpu_obstacle("cuda"), _opener("cuda"),
     ),
     Engine(
-        "onnxruntime-tensorrt", "ONNX Runtime, TensorRT", ("fp32",),
+        "onnxruntime-tensorrt", "ONNX Runtime, TensorRT", ("fp32", "fp16", "int8"),
         "an NVIDIA GPU; onnxruntime-gpu and TensorRT",
         _gpu_obstacle("tensorrt"), _opener("tensorrt"),
     ),

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.engines.interface import Engine, Obstacle, OpenModel
+from export.precisions import existing_file
 from resnet_core.errors import ModelError
 
-HINTS = {"fp32": "f32", "bf16": "bf16"}
+# What a quantised file leaves in fp32 stays there.
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 DEVICE = "CPU"
 
 
@@ -30,6 +32,7 @@ class _OnOpenVino:
 def _open(file: Path, precision: str, threads: int) -> OpenModel:
     import openvino
 
+    file = existing_file(file, precision)
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
@@ -58,6 +61,6 @@ def _obstacle(precision: str) -> Obstacle | None:
 
 ENGINES = (
     Engine(
-        "openvino-cpu", "OpenVINO, CPU", ("fp32", "bf16"), "a CPU, bf16 with AMX or AVX512-BF16; openvino", _obstacle, _open,
+        "openvino-cpu", "OpenVINO, CPU", ("fp32", "bf16", "int8"), "a CPU, bf16 with AMX or AVX512-BF16; openvino", _obstacle, _open,
     ),
 )  # fmt: skip
