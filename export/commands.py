@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 
 from export.engines.interface import Obstacle
+from export.plan_commands import add_tuning
 from export.precisions import EXACT, FILE_PRECISIONS
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_runs_folder
 
 ENGINE_HELP = (
-    "what runs the model, such as openvino-cpu:bf16; `engines` lists them (default: ONNX Runtime)"
+    "what runs the model, such as openvino-cpu:bf16; `engines` lists them (default: the fastest "
+    "that `tune` found here, else ONNX Runtime)"
 )
 
 
@@ -67,6 +69,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     engines.add_argument("--json", action="store_true", help="print a JSON list")
     engines.set_defaults(execute=_engines)
+    add_tuning(commands)
 
 
 def _onnx(options: argparse.Namespace) -> int:

@@ -18,7 +18,6 @@ from export.session import OnnxSession
 from resnet_core.errors import LabError
 
 BATCH = 250
-TRAINING_ENGINES = ("pytorch-eager", "pytorch-compiled")  # they run the weights, not the file
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,9 @@ def report(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> 
             precision, path, OnOnnxRuntime(OnnxSession(path, "cpu")), exact, images, labels
         )
     for choice in list_choices():
-        if choice.engine.key not in ("onnxruntime-cpu", *TRAINING_ENGINES) and not choice.obstacle:
+        if choice.engine.key == "onnxruntime-cpu" or not choice.engine.runs_the_file:
+            continue  # seen above; or no judge of the files, for it runs the weights
+        if choice.obstacle is None:
             yield _on_engine(choice, file, exact, images, labels)
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.probe import LoadProbe
-from benchmarks.throughput.summary import median_interval, percentiles
+from benchmarks.throughput.summary import median_interval
+from export.latency import percentiles
 from resnet_core.errors import LabError
 
 ROOT = Path(__file__).resolve().parents[2]

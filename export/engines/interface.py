@@ -52,3 +52,5 @@ class Engine:
     obstacle: Callable[[str], Obstacle | None]
     """precision → what keeps it from being used here."""
     open: Opener
+    runs_the_file: bool = True
+    """Whether it runs the ONNX file itself, and so needs no PyTorch."""

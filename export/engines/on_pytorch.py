@@ -78,7 +78,7 @@ def _obstacle(is_compiled: bool, precision: str) -> Obstacle | None:
 ENGINES = tuple(
     Engine(
         key, title, ("fp32", "bf16"), needs, partial(_obstacle, is_compiled),
-        partial(_open, is_compiled),
+        partial(_open, is_compiled), runs_the_file=False,
     )
     for key, title, needs, is_compiled in (
         ("pytorch-eager", "PyTorch, eager", "any CPU or GPU; torch, and the weights beside the ONNX file", False),

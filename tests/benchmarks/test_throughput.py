@@ -16,8 +16,9 @@ from scipy import stats
 from benchmarks.throughput.cases import Setup, plan_setups
 from benchmarks.throughput.measure import Method, Result, measure
 from benchmarks.throughput.probe import LoadProbe
-from benchmarks.throughput.summary import median_interval, percentiles, samples_needed
+from benchmarks.throughput.summary import median_interval
 from export.engines.catalogue import find_choice
+from export.latency import percentiles, samples_needed
 from resnet_core.errors import ConfigError
 from resnet_core.zoo import find_in_zoo
 
