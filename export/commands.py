@@ -9,6 +9,7 @@ from pathlib import Path
 from export.engines.interface import Obstacle
 from export.plan_commands import add_tuning
 from export.precisions import EXACT, FILE_PRECISIONS
+from export.triton.commands import add_triton_commands
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_runs_folder
@@ -70,6 +71,8 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     engines.add_argument("--json", action="store_true", help="print a JSON list")
     engines.set_defaults(execute=_engines)
     add_tuning(commands)
+
+    add_triton_commands(commands)
 
 
 def _onnx(options: argparse.Namespace) -> int:

@@ -60,6 +60,17 @@ class ModelFacts:
         )
 
 
+@dataclass(frozen=True)
+class TensorFacts:
+    """An input or output as ONNX Runtime sees it."""
+
+    name: str
+    type: str
+    """Such as tensor(uint8)."""
+    shape: tuple[int | str | None, ...]
+    """A free axis is its name, or None."""
+
+
 class OnnxSession:
     """One open model. `name` says which provider really runs it.
 
@@ -86,6 +97,14 @@ class OnnxSession:
         return ModelFacts.from_metadata(
             self._session.get_modelmeta().custom_metadata_map, self.path
         )
+
+    @property
+    def inputs(self) -> list[TensorFacts]:
+        return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> list[TensorFacts]:
+        return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in self._session.get_outputs()]
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """uint8 RGB (N, size, size, 3) → logits and probabilities, float32 (N, classes) each."""
