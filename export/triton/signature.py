@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from resnet_core.errors import ModelError
@@ -45,17 +44,12 @@ class Signature:
 
 
 def read_signature(data: bytes) -> Signature:
-    """The signature of an ONNX file, given its bytes.
+    """The signature of an ONNX file that opens, given its bytes.
 
     Raises:
-        ModelError: it is not an ONNX file, or not one that takes batches of one fixed size of image.
+        ModelError: it does not take batches, or not of one fixed size of image.
     """
-    try:
-        graph = onnx.load_model_from_string(data).graph
-    except DecodeError:
-        raise ModelError(
-            "This is not an ONNX file: export one with `python -m export onnx`."
-        ) from None
+    graph = onnx.load_model_from_string(data).graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     return Signature(
