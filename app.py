@@ -15,19 +15,21 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--data", help="folder of data sets (default: $RESNET_LAB_DATA or ./data)")
     parser.add_argument("--runs", help="folder of runs (default: $RESNET_LAB_RUNS or ./runs)")
+    parser.add_argument("--engine", help="what runs every model (default: the fastest here)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     options = parser.parse_args()
-    if options.data:
-        os.environ["RESNET_LAB_DATA"] = options.data
-    if options.runs:
-        os.environ["RESNET_LAB_RUNS"] = options.runs
+    for name in ("data", "runs", "engine"):
+        if said := getattr(options, name):
+            os.environ[f"RESNET_LAB_{name.upper()}"] = said
 
+    from resnet_core.errors import LabError
     from ui.layout import build_app, serve  # after the options: `--help` need not wait for Gradio
 
     try:
         serve(build_app(), options.host, options.port, not options.no_browser)
-    except OSError as error:
-        print(f"Error: {error} Choose another with --port.", file=sys.stderr)
+    except (OSError, LabError) as error:
+        hint = " Choose another with --port." if isinstance(error, OSError) else ""
+        print(f"Error: {error}{hint}", file=sys.stderr)
         return 2
     return 0
 

@@ -69,10 +69,9 @@ def report(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> 
         yield _compare(
             precision, path, OnOnnxRuntime(OnnxSession(path, "cpu")), exact, images, labels
         )
-    for choice in list_choices():
-        if choice.engine.key == "onnxruntime-cpu" or not choice.engine.runs_the_file:
-            continue  # seen above; or no judge of the files, for it runs the weights
-        if choice.obstacle is None:
+    # PyTorch runs the weights and so says nothing of the files.
+    for choice in list_choices(with_pytorch=False):
+        if choice.engine.key != "onnxruntime-cpu" and choice.obstacle is None:
             yield _on_engine(choice, file, exact, images, labels)
 
 

@@ -80,7 +80,7 @@ def tune(exported: Exported, gate: Gate) -> Iterator[str]:
         ModelError: the exact file can't be opened.
     """
     size = OnnxSession(exported.file, "cpu").facts.input_size
-    candidates = [Candidate(choice) for choice in list_choices() if choice.engine.runs_the_file]
+    candidates = [Candidate(choice) for choice in list_choices(with_pytorch=False)]
     for candidate in candidates:
         yield f"opening {candidate.choice.key}"
         _open(candidate, exported.file)

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,7 +54,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "libraries": _libraries(),
     }
 
 
@@ -91,7 +92,18 @@ def _hash_files(file: Path) -> list[str]:
     if not file.is_file():
         raise ModelError(f"There is no model file at {file}: check the path.")
     paths = [file_for(file, precision) for precision in FILE_PRECISIONS]
-    return [sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in paths]
+    return [_hash(path, path.stat().st_mtime_ns) if path.is_file() else "" for path in paths]
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, _changed_at_ns: int) -> str:
+    """Kept until the file changes: every answer asks for it."""
+    return sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    return {name: found for name in LIBRARIES if (found := _version(name))}
 
 
 def _version(name: str) -> str:
@@ -101,6 +113,7 @@ def _version(name: str) -> str:
         return ""
 
 
+@cache
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

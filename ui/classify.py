@@ -16,6 +16,7 @@ from export.catalogue import find_listed, list_exported
 from export.classifier import Answer, classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
+from ui.engines import FASTEST, measure_in_background, offer_engines
 from ui.events import AT_ONCE
 from ui.html import render_problem
 from ui.picture_input import PictureInput
@@ -26,8 +27,8 @@ MANY_HEADERS = ["File", "Answer", "Probability, %", "Next guess", "Probability, 
 MOST_FILES = 1000
 
 
-def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown]:
-    """Lay the tab out, then wire it; gives the two menus of models, which runs add to."""
+def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
+    """Lay the tab out, then wire it; gives the two menus of models, which runs add to, and the engines'."""
     models = [(model.title, model.name) for model in list_exported()]
     first = models[0][1] if models else None
     gr.Markdown(
@@ -60,19 +61,24 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown]:
             min_width=280, allow_custom_value=True,
         )  # fmt: skip
         top_k = gr.Slider(
-            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=280
+            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=200
         )
+        engine = gr.Dropdown(
+            [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
+            min_width=280, allow_custom_value=True,
+        )  # fmt: skip
     with gr.Accordion("Several pictures at once", open=False, elem_id="several"):
         files = gr.File(label="Pictures", file_count="multiple", height=140, elem_id="files")
         table = gr.HTML(visible=False, elem_id="answers")
         download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
-    _wire_page(picture, model, other, top_k, answer, command)
+    _wire_page(picture, model, other, top_k, engine, answer, command)
     gr.on(
-        [files.change, model.change], _classify_many, [files, model], [table, download],
+        [files.change, model.change, engine.change], _classify_many, [files, model, engine],
+        [table, download],
         api_visibility="private",
     )  # fmt: skip
-    _wire_api(picture, model, top_k)
-    return model, other
+    _wire_api(picture, model, top_k, engine)
+    return model, other, engine
 
 
 def offer_models(chosen: str | None = None) -> list[Any]:
@@ -85,35 +91,41 @@ def offer_models(chosen: str | None = None) -> list[Any]:
 _NO_MODELS = "There is no exported model yet: train one, then `python -m export ship RUN`."
 
 
-def _wire_page(picture: Any, model: Any, other: Any, top_k: Any, answer: Any, command: Any) -> None:
+def _wire_page(
+    picture: Any, model: Any, other: Any, top_k: Any, engine: Any, answer: Any, command: Any
+) -> None:
     gr.on(
-        [picture.change, model.change, other.change, top_k.change],
-        _answer_page, [picture, model, other, top_k], answer,
+        [picture.change, model.change, other.change, top_k.change, engine.change],
+        _answer_page, [picture, model, other, top_k, engine], answer,
         show_progress="minimal", trigger_mode="always_last", api_visibility="private",
     )  # fmt: skip
     gr.on(
-        [model.change, top_k.change], _command, [model, top_k], command,
+        [model.change, top_k.change, engine.change], _command, [model, top_k, engine], command,
         **AT_ONCE,
     )  # fmt: skip
+    gr.on([model.change, answer.change], offer_engines, model, engine, **AT_ONCE)
 
 
-def _wire_api(picture: Any, model: Any, top_k: Any) -> None:
+def _wire_api(picture: Any, model: Any, top_k: Any, engine: Any) -> None:
     """The `/classify` endpoint; its first result is Gradio's label format."""
     label = gr.Label(label="Classes", visible=False)
     seen = gr.Image(label="What the net saw", visible=False, format="png")
     details = gr.JSON(label="Details", visible=False)
     gr.Button(visible=False).click(
-        _answer_api, [picture, model, top_k], [label, seen, details],
+        _answer_api, [picture, model, top_k, engine], [label, seen, details],
         api_name="classify", concurrency_limit=4,
         api_description="Say what is in a picture: class probabilities, the pixels seen, details.",
     )  # fmt: skip
 
 
-def _command(model: str, top_k: int) -> str:
-    return f"python -m export classify PICTURE --model {model} --top-k {top_k}"
+def _command(model: str, top_k: int, engine: str = FASTEST) -> str:
+    forced = f" --engine {engine}" if engine else ""
+    return f"python -m export classify PICTURE --model {model} --top-k {top_k}{forced}"
 
 
-def _answer_page(picture: Path | None, model: str | None, other: str, top_k: int) -> str:
+def _answer_page(
+    picture: Path | None, model: str | None, other: str, top_k: int, engine: str
+) -> str:
     if picture is None:
         return EMPTY
     if model is None:
@@ -121,28 +133,30 @@ def _answer_page(picture: Path | None, model: str | None, other: str, top_k: int
     try:
         names = [model] if other in (NOBODY, model) else [model, other]
         names = [find_listed(name).name for name in names]
-        return render_answers(compare(picture, names), int(top_k))
+        answer = render_answers(compare(picture, names, engine), int(top_k))
     except LabError as error:
         return render_problem(str(error))
+    measure_in_background(model)
+    return answer
 
 
 def _answer_api(
-    image: Path | None, model: str, top_k: float
+    image: Path | None, model: str, top_k: float, engine: str = FASTEST
 ) -> tuple[dict[str, float], Image.Image, dict[str, Any]]:
     if image is None:
         raise gr.Error("No picture was sent: pass one as `image`.", print_exception=False)
     try:
-        answer = classify(image, find_listed(model).name)
+        answer = classify(image, find_listed(model).name, engine)
     except LabError as error:
         raise gr.Error(str(error), print_exception=False) from None
     ranked = dict(answer.ranked(max(1, int(top_k))))
     return ranked, Image.fromarray(answer.seen), answer.to_dict(int(top_k))
 
 
-def _classify_many(files: list[str] | None, model: str | None) -> tuple[Any, Any]:
+def _classify_many(files: list[str] | None, model: str | None, engine: str) -> tuple[Any, Any]:
     if not files or model is None:
         return gr.update(visible=False), gr.update(visible=False)
-    rows = [_row(Path(file), model) for file in files[:MOST_FILES]]
+    rows = [_row(Path(file), model, engine) for file in files[:MOST_FILES]]
     if len(files) > MOST_FILES:
         gr.Warning(f"These are {len(files):,} files: the first {MOST_FILES:,} were classified.")
     return gr.update(value=_render_table(rows), visible=True), gr.update(
@@ -150,9 +164,9 @@ def _classify_many(files: list[str] | None, model: str | None) -> tuple[Any, Any
     )
 
 
-def _row(file: Path, model: str) -> list[str]:
+def _row(file: Path, model: str, engine: str) -> list[str]:
     try:
-        answer: Answer = classify(file, find_listed(model).name)
+        answer: Answer = classify(file, find_listed(model).name, engine)
     except LabError as error:
         return [file.name, "", "", "", "", str(error)]
     (first, p), (second, q) = answer.ranked(2)

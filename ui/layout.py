@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ui import jobs
 from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
+from ui.engines import check_forced_engine, offer_engines
 from ui.events import AT_ONCE, IN_TURN
 from ui.html import render_busy, render_problem
 from ui.models import build_models_tab
@@ -39,7 +39,12 @@ STATUS_EVERY_SECONDS = 2.0
 
 
 def build_app() -> gr.Blocks:
-    """All pages, wired but not served."""
+    """All pages, wired but not served.
+
+    Raises:
+        LabError: the engine that was asked for can't be used here.
+    """
+    check_forced_engine()
     with gr.Blocks(
         title="ResNet Lab", analytics_enabled=False, delete_cache=(3600, 86_400), fill_width=False
     ) as app:
@@ -47,7 +52,7 @@ def build_app() -> gr.Blocks:
         kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
         with gr.Tabs(selected="classify") as tabs:
             with gr.Tab("Classify", id="classify") as classify_tab:
-                menus = build_classify_tab()
+                *menus, engine = build_classify_tab()
             with gr.Tab("Train", id="train") as train_tab:
                 panel, timer = build_train_tab(kept)
             with gr.Tab("Depth", id="depth") as depth_tab:
@@ -61,7 +66,8 @@ def build_app() -> gr.Blocks:
         for tab in (classify_tab, train_tab, models_tab):
             tab.select(**why.closing())
         for opened in (classify_tab.select, app.load):
-            opened(offer_models, None, list(menus), **AT_ONCE)
+            opened(offer_models, None, menus, **AT_ONCE)
+            opened(offer_engines, menus[0], engine, **AT_ONCE)
         models_tab.select(**models.opening())
         for part in (panel, models):
             _wire_use(part.use, part.picked, part.message, menus, tabs)
@@ -89,7 +95,7 @@ def _stop(event: gr.EventData) -> None:
 
 
 def _wire_use(
-    button: gr.Button, picked: Any, message: gr.HTML, menus: tuple[Any, Any], tabs: gr.Tabs
+    button: gr.Button, picked: Any, message: gr.HTML, menus: list[Any], tabs: gr.Tabs
 ) -> None:
     """One click: export, verify, and there it is in Classify."""
     busy = render_busy("Exporting and comparing with PyTorch")
@@ -145,9 +151,8 @@ def make_theme() -> gr.themes.Base:
     )
 
 
-@cache
 def _engine_name() -> str:
-    """What runs the default model; opens it while the page is still being looked at."""
+    """What runs the default model; kept open once it is."""
     try:
         models = list_exported()
         return open_engine(models[0].name).name if models else "no model yet"

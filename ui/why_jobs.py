@@ -16,7 +16,7 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import read_json, write_json
 from resnet_core.locks import hold
 from resnet_core.runs.folder import process_started_at
-from resnet_core.runs.worker import NICENESS, start_detached
+from resnet_core.runs.worker import start_detached, step_back
 from resnet_core.training.config import default_data_folder
 from ui import jobs
 
@@ -92,8 +92,7 @@ def start(settings: Settings) -> None:
             raise RunError("This is being computed already: wait for it, or stop it first.")
         job.log_file.unlink(missing_ok=True)
         process = start_detached([sys.executable, "-m", *_words(job, settings)], job.log_file)
-        if os.name != "nt":  # below the app: a picture is still classified at once
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+        step_back(process.pid)  # a picture is still classified at once
         write_json(
             job.job_file,
             {

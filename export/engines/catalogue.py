@@ -30,9 +30,14 @@ class Choice:
         return f"{self.engine.key}:{self.precision}"
 
 
-def list_choices() -> Iterator[Choice]:
-    """Every engine at every precision it offers, usable here or not."""
-    for engine in ENGINES.values():
+def list_choices(with_pytorch: bool = True) -> Iterator[Choice]:
+    """Every engine at every precision it offers, usable here or not.
+
+    Args:
+        with_pytorch: also those that run the weights; asking what they lack imports torch.
+    """
+    engines = [engine for engine in ENGINES.values() if with_pytorch or engine.runs_the_file]
+    for engine in engines:
         for precision in engine.precisions:
             yield Choice(engine, precision, engine.obstacle(precision))
 

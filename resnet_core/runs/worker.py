@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -101,10 +102,17 @@ def _own_session() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def step_back() -> None:
-    """Let this process run below the app and a person's own programs (Windows: set at its start)."""
-    if os.name != "nt":
-        os.nice(NICENESS)
+def step_back(process_id: int = 0) -> None:
+    """Let a process (0: this one) run below the app and a person's own programs.
+
+    On Windows that is set when it starts.
+    """
+    if os.name == "nt":
+        return
+    os.setpriority(os.PRIO_PROCESS, process_id, NICENESS)
+    # Linux may weigh whole sessions against each other first, and a detached process is its own.
+    with suppress(OSError):
+        Path(f"/proc/{process_id or 'self'}/autogroup").write_text(str(NICENESS))
 
 
 def _note_failure(folder: RunFolder, status: int) -> None:

@@ -1,0 +1,175 @@
+"""The engine that answers: measured once, chosen among those that agree, forced, planned with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export import tune as tuning
+from export.catalogue import find_exported
+from export.classifier import classify, open_engine
+from export.engines.catalogue import ENGINES, Choice
+from export.engines.interface import Obstacle
+from export.gate import Gate, find_gate
+from export.plan import Limits, Option, options_of, plan
+from export.session import OnnxSession
+from export.tune import tune
+from export.tuned import Tuned, cache_file, engine_for, read_tuned
+from resnet_core.errors import ConfigError, ModelError
+
+EXPORTED = find_exported("resnet20_v1")
+PICTURE = Path("ui/examples/ship.jpg")
+
+
+class Wrong:
+    """The planted engine: quick, and every answer one class off."""
+
+    name = "Planted, wrong"
+
+    def __init__(self) -> None:
+        self.session = OnnxSession(EXPORTED.file, "cpu")
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        return np.roll(self.session.run(images)[1], 1, axis=1)
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    monkeypatch.delenv("RESNET_LAB_ENGINE", raising=False)
+    monkeypatch.setattr(tuning, "SAMPLES", 10)
+
+
+@pytest.fixture
+def gate(shapes) -> Gate:
+    return Gate(shapes.test.images[:256].numpy(), None, "256 drawn pictures")
+
+
+def choices(*keys: str) -> list[Choice]:
+    engines = [ENGINES[key] for key in keys]
+    return [Choice(engine, "fp32", engine.obstacle("fp32")) for engine in engines]
+
+
+def test_what_was_measured_is_used_and_a_changed_file_is_measured_again(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_tuned(EXPORTED.file) is None and engine_for(EXPORTED.file) == ""
+    monkeypatch.setattr(
+        tuning, "list_choices", lambda with_pytorch: choices("onnxruntime-cpu", "openvino-cpu")
+    )
+    assert any("timing" in line for line in tune(EXPORTED, gate))
+    found = read_tuned(EXPORTED.file)
+    assert found is not None and found.gate == "256 drawn pictures"
+    rows = {row["engine"]: row for row in found.rows}
+    assert rows.keys() == {"onnxruntime-cpu", "openvino-cpu"}
+    valid = {key: row for key, row in rows.items() if row["valid"]}
+    assert found.chosen.split(":")[0] == min(valid, key=lambda key: valid[key]["p50_ms"])
+    assert all(row["p99_ms"] is None for row in rows.values()), "50 samples tell no 99th percentile"
+    assert engine_for(EXPORTED.file) == found.chosen
+    title = ENGINES[found.chosen.split(":")[0]].title.split(",")[0]
+    assert title in classify(PICTURE, "resnet20_v1").engine
+    # Another machine or another library: nothing is known of it.
+    monkeypatch.setattr("export.tuned.os.cpu_count", lambda: 999)
+    assert read_tuned(EXPORTED.file) is None
+
+
+def test_a_planted_wrong_engine_is_never_chosen(gate: Gate, monkeypatch) -> None:
+    wrong = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: Wrong())
+    absent = replace(
+        ENGINES["openvino-cpu"], key="absent", obstacle=lambda _: Obstacle("it was taken away")
+    )
+    planted = [Choice(wrong, "fp32", None), Choice(absent, "fp32", absent.obstacle("fp32"))]
+    monkeypatch.setattr(
+        tuning, "list_choices", lambda with_pytorch: [*planted, *choices("onnxruntime-cpu")]
+    )
+    list(tune(EXPORTED, gate))
+    found = read_tuned(EXPORTED.file)
+    assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
+    rows = {row["engine"]: row for row in found.rows}
+    assert not rows["planted"]["valid"] and "of its answers" in rows["planted"]["reason"]
+    assert rows["planted"]["p50_ms"] is None and rows["planted"]["images_per_second"] is None
+    assert rows["absent"]["reason"] == "it was taken away"
+
+
+def test_an_engine_that_adds_error_is_not_used_however_often_it_agrees(shapes) -> None:
+    images = shapes.test.images[:1000].numpy()
+    exact = OnnxSession(EXPORTED.file, "cpu").run(images)[1].argmax(1)
+    candidate = tuning.Candidate(choices("onnxruntime-cpu")[0])
+    off = exact.copy()
+    off[:4] = (off[:4] + 1) % 10
+    tuning._judge(candidate, off, exact, exact)
+    assert candidate.agreement_percent == pytest.approx(99.6)
+    assert "adds 0.40 points" in candidate.reason
+
+
+def test_a_damaged_cache_counts_as_nothing(gate: Gate) -> None:
+    file = cache_file(EXPORTED.file)
+    file.parent.mkdir(parents=True)
+    for text in ("", "{", '{"format": "resnet-lab-engines-1"}', "[]", '{"format": "other"}'):
+        file.write_text(text)
+        assert read_tuned(EXPORTED.file) is None
+        assert open_engine("resnet20_v1").name.startswith("ONNX Runtime")
+
+
+def test_an_engine_can_be_forced_for_a_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_LAB_ENGINE", "openvino-cpu:fp32")
+    assert classify(PICTURE, "resnet20_v1").engine.startswith("OpenVINO")
+    assert classify(PICTURE, "resnet20_v1", "onnxruntime-cpu").engine.startswith("ONNX Runtime")
+    monkeypatch.setenv("RESNET_LAB_ENGINE", "abacus")
+    with pytest.raises(ConfigError, match="no engine named 'abacus'"):
+        classify(PICTURE, "resnet20_v1")
+
+
+def test_the_gate_is_the_models_own_test_images_or_said_not_to_be(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    facts = OnnxSession(EXPORTED.file, "cpu").facts
+    own = find_gate(facts, data_folder)
+    assert own.labels is not None and own.images.shape == (10_000, 32, 32, 3)
+    drawn = find_gate(facts, tmp_path)
+    assert drawn.labels is None and "cifar10 is not here" in drawn.said
+
+
+def row(engine: str, p99: float | None, error: float | None, valid: bool = True) -> dict:
+    return {
+        "engine": engine, "precision": "fp32", "valid": valid, "p99_ms": p99,
+        "test_error_percent": error, "images_per_second": 1000.0,
+    }  # fmt: skip
+
+
+def test_a_plan_is_the_best_within_the_limits_or_says_what_comes_near() -> None:
+    measured = [
+        Tuned("deep", (row("slow", 9, 6), row("quick", 4, 6), row("wrong", 1, 6, False)), "", {}, ""),
+        Tuned("small", (row("slow", 3, 8), row("quick", 1, 8), row("unsure", None, 8)), "", {}, ""),
+    ]  # fmt: skip
+    options = options_of(measured)
+    assert {(o.model, o.engine) for o in options} == {
+        ("deep", "slow:fp32"), ("deep", "quick:fp32"), ("small", "slow:fp32"), ("small", "quick:fp32"),
+    }  # fmt: skip
+    assert plan(options, Limits(10, 10)) == Option("deep", "quick:fp32", 4, 6, 1000)
+    assert plan(options, Limits(3.5, 10)).model == "small"
+    with pytest.raises(ModelError, match=r"quickest is small on quick:fp32: 1\.00 ms"):
+        plan(options, Limits(2, 7))
+    with pytest.raises(ModelError, match="python -m export tune"):
+        plan([], Limits(2, 7))
+
+
+def test_commands_tune_and_plan(run_module, tmp_path: Path) -> None:
+    """The real command, on drawn pictures: nothing is fetched for it."""
+    places = {"RESNET_LAB_RUNS": str(tmp_path), "RESNET_LAB_DATA": str(tmp_path)}
+    unmeasured = run_module("export", "plan", "--latency-ms", 5, "--error", 10, **places)
+    assert unmeasured.returncode == 2 and "python -m export tune" in unmeasured.stderr
+    done = run_module("export", "tune", "resnet20_v1", "--json", **places)
+    assert done.returncode == 0, done.stderr
+    [found] = json.loads(done.stdout)
+    assert found["chosen"] and "drawn pictures" in found["gate"]
+    again = run_module("export", "tune", "resnet20_v1", **places)
+    assert f"* {found['chosen']}" in again.stdout
+    used = run_module("export", "classify", PICTURE, "--json", **places)
+    runs = {f"{r['engine']}:{r['precision']}": r["runs"] for r in found["rows"]}
+    assert json.loads(used.stdout)[0]["engine"] == runs[found["chosen"]]
+    assert run_module("export", "plan", "--latency-ms", 0, "--error", 1, **places).returncode == 2

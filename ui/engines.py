@@ -1,0 +1,69 @@
+"""Which engine answers in the Classify tab: the menu, and measuring the engines in the background."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from export.catalogue import find_exported
+from export.engines.catalogue import find_choice, list_choices
+from export.tuned import FORCED, USUAL, cache_folder, read_tuned
+from resnet_core.errors import LabError
+from resnet_core.runs.worker import start_detached, step_back
+from resnet_core.training.config import default_data_folder
+from ui import jobs
+
+FASTEST = ""
+_begun: set[Path] = set()
+
+
+def check_forced_engine() -> None:
+    """Raises ConfigError or ModelError where the engine that the app was started with can't run."""
+    if forced := os.environ.get(FORCED):
+        find_choice(forced)
+
+
+def offer_engines(model: str | None) -> Any:
+    """The menu for a model: the fastest, and every engine that can be used here."""
+    return gr.update(choices=[(_fastest(model), FASTEST), *((key, key) for key in _usable())])
+
+
+@cache
+def _usable() -> tuple[str, ...]:
+    return tuple(c.key for c in list_choices(with_pytorch=False) if c.obstacle is None)
+
+
+def _fastest(model: str | None) -> str:
+    if forced := os.environ.get(FORCED):
+        return f"{forced}, as the app was started"
+    try:
+        tuned = read_tuned(find_exported(model or "").file)
+    except LabError:
+        tuned = None
+    if tuned is None or not tuned.chosen:
+        return f"{USUAL} until the engines are measured"
+    return f"{tuned.chosen}, the fastest here"
+
+
+def measure_in_background(model: str) -> None:
+    """Start `python -m export tune` for a model that was not measured here; once, when idle."""
+    try:
+        file = find_exported(model).file
+        if file in _begun or os.environ.get(FORCED) or read_tuned(file) is not None:
+            return
+    except LabError:
+        return
+    if any(row["state"] == "running" for row in jobs.all_rows()):
+        return  # what is measured beside a training would choose for a busy machine
+    _begun.add(file)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    words = ["tune", model, "--data-folder", str(default_data_folder().resolve())]
+    process = start_detached(
+        [sys.executable, "-m", "export", *words], cache_folder().resolve() / "tune.log"
+    )
+    step_back(process.pid)
