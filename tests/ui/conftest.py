@@ -16,8 +16,9 @@ CHROMIUMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    """The real app, served by the real command."""
-    with served(app_words()) as url:
+    """The real app, served by the real command, answering by one engine: nothing is measured."""
+    *command, port = app_words()
+    with served([*command, "--engine", "onnxruntime-cpu", port]) as url:
         yield url
 
 

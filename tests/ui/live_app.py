@@ -28,9 +28,11 @@ class App:
         return list_runs(self.runs)[0]
 
 
-def words(runs: Path, data: Path) -> list[str]:
+def words(runs: Path, data: Path, engine: str = "onnxruntime-cpu") -> list[str]:
+    """The app's command; with an engine named, it measures none in the background."""
+    chosen = ["--engine", engine] if engine else []
     folders = ["--runs", str(runs), "--data", str(data)]
-    return [sys.executable, "app.py", "--no-browser", *folders, "--port"]
+    return [sys.executable, "app.py", "--no-browser", *folders, *chosen, "--port"]
 
 
 def end_runs(runs: Path) -> None:

@@ -17,7 +17,8 @@ def start(*words: str) -> subprocess.CompletedProcess:
 def test_help_names_every_option() -> None:
     text = start("--help").stdout
     assert all(
-        option in text for option in ("--host", "--port", "--data", "--runs", "--no-browser")
+        option in text
+        for option in ("--host", "--port", "--data", "--runs", "--engine", "--no-browser")
     )
 
 

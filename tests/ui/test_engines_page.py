@@ -1,0 +1,56 @@
+"""The engine that answers in the Classify tab: measured in the background, shown, overridden."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from benchmarks.app_speed import served
+from tests.resnet_core.live_runs import wait_until
+from tests.ui.live_app import choose, open_tab, words
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "ui" / "examples"
+
+
+def test_the_fastest_engine_is_measured_once_then_answers_and_can_be_overridden(
+    browser, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    with served(words(runs, tmp_path / "data", engine="")) as url:
+        page = open_tab(browser, url, "Classify")
+        page.set_input_files("#picture input[type=file]", EXAMPLES / "ship.jpg")
+        # Before anything was measured: the usual engine, and the answer does not wait.
+        expect(page.locator(".lab-times")).to_contain_text("ONNX Runtime")
+        wait_until(lambda: list(runs.glob(".engines/*.json")), seconds=300)
+        [kept] = runs.glob(".engines/*.json")
+        found = json.loads(kept.read_text())
+        assert found["model"] == "resnet20_v1" and "drawn pictures" in found["gate"]
+
+        # Another answer is the chosen engine's, and the menu says which that is.
+        page.set_input_files("#picture input[type=file]", EXAMPLES / "truck.jpg")
+        expect(page.locator(".lab-verdict")).to_have_text("A truck.")
+        runs_on = {f"{row['engine']}:{row['precision']}": row["runs"] for row in found["rows"]}
+        expect(page.locator(".lab-times")).to_contain_text(runs_on[found["chosen"]])
+        page.click("#engine input")
+        expect(
+            page.get_by_role("option", name=f"{found['chosen']}, the fastest here")
+        ).to_be_visible()
+        page.keyboard.press("Escape")
+
+        choose(page, "#engine", "onnxruntime-cpu:int8")
+        expect(page.locator(".lab-times")).to_contain_text("ONNX Runtime")
+        expect(page.locator(".lab-times")).to_contain_text("int8")
+        expect(page.locator("#command textarea")).to_have_value(
+            "python -m export classify PICTURE --model resnet20_v1 --top-k 5 "
+            "--engine onnxruntime-cpu:int8"
+        )
+        page.close()
+
+
+def test_an_engine_that_is_not_there_is_refused_at_the_door() -> None:
+    from tests.ui.test_front_door import start
+
+    done = start("--no-browser", "--engine", "abacus")
+    assert done.returncode == 2 and done.stderr.startswith("Error: There is no engine named")
