@@ -21,7 +21,7 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt requirements-ray.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-ray.txt requirements-loadgen.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 

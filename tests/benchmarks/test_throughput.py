@@ -46,7 +46,7 @@ def test_a_wrong_engine_gets_no_figure(run_module, tmp_path: Path, data_folder: 
     permute_answers(entry.onnx_file, tmp_path / "model.onnx")
     done = run_module(
         "benchmarks", "throughput", "--models", tmp_path / "model.onnx",
-        "--engines", "pytorch-eager:fp32,onnxruntime-cpu,onnxruntime-cuda", "--batch-sizes", "2",
+        "--engines", "pytorch-eager:fp32,onnxruntime-cpu:fp32,onnxruntime-cuda:fp32", "--batch-sizes", "2",
         "--rounds", 1, "--processes", 1, "--seconds", 0.05, "--gate-images", 100,
         "--data-folder", data_folder, "--json", tmp_path / "out.json",
     )  # fmt: skip
@@ -130,7 +130,8 @@ def test_setups_are_every_combination() -> None:
     setups = plan_setups(["resnet20_v1"], ["openvino-cpu", "onnxruntime-cpu:fp32"], ["1", "all"])
     assert [(s.choice.key, s.threads) for s in setups] == [
         ("openvino-cpu:fp32", 1), ("openvino-cpu:fp32", 0), ("openvino-cpu:bf16", 1),
-        ("openvino-cpu:bf16", 0), ("onnxruntime-cpu:fp32", 1), ("onnxruntime-cpu:fp32", 0),
+        ("openvino-cpu:bf16", 0), ("openvino-cpu:int8", 1), ("openvino-cpu:int8", 0),
+        ("onnxruntime-cpu:fp32", 1), ("onnxruntime-cpu:fp32", 0),
     ]  # fmt: skip
     for words in ({"threads": ["none"]}, {"engines": ["abacus"]}):
         with pytest.raises(ConfigError):
