@@ -22,6 +22,7 @@ from export.latency import percentiles
 from resnet_core.errors import LabError
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = "benchmarks.throughput.worker"
 MOST_REPEATS = 3
 """Times that a disturbed round is measured again before it is kept, and said to be disturbed."""
 LEAST_AGREEMENT_PERCENT = 99.5
@@ -45,18 +46,19 @@ class Method:
 class Worker:
     """The process of one setup, asked a line at a time."""
 
-    def __init__(self, setup: Setup):
+    def __init__(self, setup: Setup, module: str = WORKER, **more: Any):
+        """`module` is what runs there; `more` goes into the first line that it is told."""
         self.setup = setup
         threads = {"OMP_NUM_THREADS": str(setup.threads)} if setup.threads else {}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.throughput.worker"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=os.environ | threads,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        told = self.ask(setup.to_dict() | {"threads": setup.threads})
+        told = self.ask(setup.to_dict() | {"threads": setup.threads} | more)
         self.name: str = told["name"]
         self.input_size: int = told["input_size"]
 

@@ -38,10 +38,7 @@ def serve() -> None:
 
     first = json.loads(sys.stdin.readline())
     try:
-        choice = find_choice(f"{first['engine']}:{first['precision']}")
-        file = find_exported(first["model"]).file
-        size = OnnxSession(file, "cpu").facts.input_size
-        model = choice.engine.open(file, choice.precision, first["threads"])
+        model, size = open_asked(first)
     except LabError as error:
         say({"error": str(error)})
         return
@@ -49,6 +46,18 @@ def serve() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+
+
+def open_asked(first: dict[str, Any]) -> tuple[OpenModel, int]:
+    """The model that a first line names, on its engine, and its input size in pixels.
+
+    Raises:
+        LabError: the engine can't be used here, or can't open the model.
+    """
+    choice = find_choice(f"{first['engine']}:{first['precision']}")
+    file = find_exported(first["model"]).file
+    size = OnnxSession(file, "cpu").facts.input_size
+    return choice.engine.open(file, choice.precision, first["threads"]), size
 
 
 def _answer(model: OpenModel, asked: dict[str, Any]) -> dict[str, Any]:
