@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
+from benchmarks.load.commands import add_load
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.why.commands import add_why
 from resnet_core.console import Commands
@@ -39,6 +40,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_depth(commands)
     add_why(commands)
     add_throughput(commands)
+    add_load(commands)
 
 
 def _training(options: argparse.Namespace) -> None:
