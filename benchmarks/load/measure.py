@@ -6,17 +6,16 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.load.logs import PERCENTILES
 from benchmarks.load.scenarios import OFFLINE, SERVER, Run
 from benchmarks.load.settings import LoadSettings, split
+from benchmarks.load.stored import Row
 from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.measure import Worker
 from benchmarks.throughput.probe import LoadProbe
 from resnet_core.errors import LabError
 
-Row = dict[str, Any]
 SHORT_SECONDS = 1.0
 LADDER = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1)
 """Shares of the images a second that a short offline run gives."""
@@ -152,18 +151,3 @@ def _row(seat: Seat, run: Run, figures: Row) -> Row:
         "disturbed": False,
     }
     return about | {key: figures[key] for key in figures if key != "mean_images_per_call"}
-
-
-def highest_loads(rows: Sequence[Row]) -> list[Row]:
-    """Of each setup the server's row with the highest load that met its bound."""
-    best: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        if row["scenario"] == SERVER and row["valid"]:
-            who = tuple(str(row[key]) for key in ("model", "engine", "precision", "threads"))
-            held = best.get(who)
-            if (
-                held is None
-                or row["offered_queries_per_second"] > held["offered_queries_per_second"]
-            ):
-                best[who] = row
-    return list(best.values())

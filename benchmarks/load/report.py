@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load.logs import PERCENTILES
-from benchmarks.load.measure import Row, highest_loads
 from benchmarks.load.scenarios import OFFLINE, SERVER
 from benchmarks.load.settings import LoadSettings
+from benchmarks.load.stored import FORMAT, LABEL, Row, highest_loads
 from resnet_core.files import write_json
 
-FORMAT = "resnet-lab-load-1"
-LABEL = "Not an MLPerf result"
 LABEL_LINE = (
     f"{LABEL}: MLPerf's own load generator and scenarios, but neither its submission rules "
     "(models, data, run lengths) nor its audit."
@@ -49,7 +47,7 @@ def closing_words(rows: Sequence[Row]) -> str:
 def as_line(row: Row) -> str:
     offered = row["offered_queries_per_second"]
     what = row["scenario"] if offered is None else f"{row['scenario']}, {offered:g} queries/s"
-    return f"{_who(row):40} {what:28} {_figures(row)}"
+    return f"{_who(row):52} {what:24} {_figures(row)}"
 
 
 def _who(row: Row) -> str:
