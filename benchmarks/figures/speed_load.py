@@ -29,6 +29,8 @@ COLOURS = {
     "openvino-cpu": Colour("#0e8ba3", "#52d3ea"),
 }
 OTHER = Colour(OTHER_COLOUR, "#a3b1c4")
+MARKS = {"fp32": "circle", "bf16": "circle-open", "fp16": "diamond", "int8": "square"}
+OTHER_MARK = "diamond-open"
 BOUND = Colour("#b42318", "#ff9c91")
 DASHES = {"p50_ms": "solid", "p90_ms": "8px,3px", "p99_ms": "2px,3px"}
 MOST_WITH_P90 = 2  # setups; more would be too many lines to tell apart
@@ -61,6 +63,7 @@ def _add_setup(
     figure: Figure, who: tuple[str, ...], setups: dict[tuple[str, ...], list[Row]]
 ) -> list[Label]:
     rows, name = setups[who], _name(who, setups)
+    mark = MARKS.get(rows[0]["precision"], OTHER_MARK)
     colour = COLOURS.get(rows[0]["engine"], OTHER)
     labels = []
     for key, dash in DASHES.items():
@@ -75,8 +78,8 @@ def _add_setup(
             colour, dash, hover, about, marks=True,
         )  # fmt: skip
         marker = figure.data[-1].marker
-        marker.symbol = ["x" if row["saturated"] else "circle" for row in rows]
-        marker.size = [9 if row["saturated"] else 6 for row in rows]
+        marker.symbol = ["x" if row["saturated"] else mark for row in rows]
+        marker.size = [9 if row["saturated"] else 7 for row in rows]
         labels.append(Label(line_name, known[-1][key], colour, is_dashed=dash != "solid"))
     return labels
 

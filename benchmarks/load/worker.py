@@ -131,7 +131,7 @@ def serve() -> None:
         told = json.loads(lines.get())
         try:
             answers.say(asked.run(Run(**told["run"]), Path(told["logs"]), answers))
-        except LabError as error:
+        except Exception as error:  # engines' own exceptions share no base class
             answers.fail(error)
 
 
