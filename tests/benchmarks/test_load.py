@@ -8,7 +8,6 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from threading import Event
-from time import sleep
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from onnx import helper, numpy_helper
 
 from benchmarks.__main__ import main
 from benchmarks.commands import add_commands
-from benchmarks.load import loadgen, measure
+from benchmarks.load import commands, loadgen, measure
 from benchmarks.load.logs import describe, read_answers, read_detail
 from benchmarks.load.samples import Samples
 from benchmarks.load.scenarios import MULTI_STREAM, OFFLINE, SCENARIOS, SERVER, SINGLE_STREAM
@@ -31,6 +30,7 @@ from benchmarks.throughput.probe import LoadProbe
 from export.engines.catalogue import find_choice
 from resnet_core.errors import ConfigError, LabError
 from resnet_core.zoo import find_in_zoo
+from tests.benchmarks.load_engines import Echo, Rolling, numbered_images
 from tests.conftest import ROOT
 
 SETUP = Setup("resnet20_v1", find_choice("onnxruntime-cpu"), 0)
@@ -38,43 +38,6 @@ SETTINGS = LoadSettings(
     seconds=0.2, min_queries=20, batch_size=4, latency_bound_ms=500.0, queries_per_second="200"
 )
 STEADY = LoadProbe(lambda: 1.0)
-
-
-class Echo:
-    """Answers with what an image shows: its own number, low and high byte."""
-
-    name = "echo"
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        self.sizes.append(len(images))
-        sleep(0.0005)  # else LoadGen draws very many queries for its shortest length
-        return images[:, 0, 0, :2].astype(np.float32)
-
-
-class Rolling(Echo):
-    """Hands the answers of a batch to the wrong images."""
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        return np.roll(super().run(images), 1, axis=0)
-
-
-class Failing(Echo):
-    def run(self, images: np.ndarray) -> np.ndarray:
-        if len(self.sizes) > 30:
-            raise RuntimeError("out of memory")
-        return super().run(images)
-
-
-def numbered_images(count: int) -> np.ndarray:
-    """Images that show their own numbers, (count, 2, 2, 3) uint8."""
-    images = np.zeros((count, 2, 2, 3), np.uint8)
-    images[..., 0], images[..., 1] = (
-        part[:, None, None] for part in (np.arange(count) % 256, np.arange(count) // 256)
-    )
-    return images
 
 
 def run_of(scenario: str, **changed: Any):
@@ -159,14 +122,15 @@ def test_samples_are_in_memory_between_load_and_unload() -> None:
 
 def test_an_engine_that_fails_while_it_is_asked_gives_its_reason(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from benchmarks.load.worker import Answers, Asked; "
-        "from tests.benchmarks.test_load import *; images = numbered_images(50); "
-        "run = run_of('server', queries_per_second=2000.0); "
-        "loadgen.drive(run, Failing(), Samples(images), 0.001, Path(sys.argv[1]), "
-        "Answers(sys.stdout).fail)"
+        "import json, sys; from pathlib import Path; from benchmarks.load.loadgen import drive; "
+        "from benchmarks.load.samples import Samples; from benchmarks.load.scenarios import Run; "
+        "from benchmarks.load.worker import Answers; from tests.benchmarks.load_engines import *; "
+        "run, samples = Run(**json.loads(sys.argv[1])), Samples(numbered_images(50)); "
+        "drive(run, Failing(), samples, 0.001, Path(sys.argv[2]), Answers(sys.stdout).fail)"
     )
+    run = json.dumps(vars(run_of(SERVER, queries_per_second=2000.0)))
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
+        [sys.executable, "-c", program, run, str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
@@ -232,9 +196,11 @@ class Planted:
         load = run["queries_per_second"] or 100.0
         return measure.NO_FIGURES | {
             "achieved_images_per_second": min(load, 100.0),
+            "samples": 1000,
             "saturated": load > 100,
             "valid": load <= 100,
             "reason": None,
+            "mean_images_per_call": 1.0,
         }
 
     def close(self) -> None:
@@ -254,6 +220,34 @@ def test_loads_go_up_until_the_server_cannot_keep_up(tmp_path: Path, monkeypatch
     assert [row["offered_queries_per_second"] for row in rows] == [50, 200, 500]
     assert [row["saturated"] for row in rows] == [False, True, None]
     assert rows[2]["reason"] == "not tried: it could not keep up with 200 queries/s"
+
+
+class Interrupted(Planted):
+    """The person who asked presses Ctrl-C during the second run."""
+
+    file = Path()
+    found: dict[str, Any] | None = None
+
+    def ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        if told["run"]["scenario"] == SERVER:
+            Interrupted.found = read_load(Interrupted.file)
+            raise KeyboardInterrupt
+        return super().ask(told)
+
+
+def test_a_page_can_watch_the_file_and_an_interrupt_loses_no_row(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(measure, "Worker", Interrupted)
+    monkeypatch.setattr(commands, "_prepare", lambda *_: None)
+    Interrupted.file = tmp_path / "out.json"
+    words = ["--scenarios", f"{MULTI_STREAM},{SERVER}", "--queries-per-second", "10"]
+    assert main(["load", *words, "--json", str(Interrupted.file)]) == 130
+    watched = Interrupted.found
+    assert watched and not watched["finished"]
+    assert [row["scenario"] for row in watched["rows"]] == [MULTI_STREAM]
+    assert read_load(Interrupted.file) == watched
+    assert capsys.readouterr().err.endswith("Interrupted.\n")
 
 
 def detail_of(queries: int, **more: Any) -> dict[str, Any]:
