@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import torch
 from resnet_core.errors import ConfigError
 from resnet_core.training.config import PRECISIONS, SWITCHES
 from resnet_core.training.distributed import ALONE, Team
+from resnet_core.training.machine import describe_machine
 
 # Compiling costs a CPU about half a minute and gains 0.06 to 0.12 ms an image on ResNet-20
 # (two cores with AVX512-BF16 or AMX): it pays back after some 400,000 images.
@@ -106,14 +105,13 @@ def describe_environment(hardware: Hardware | None = None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu": cpu_name(),
+        **describe_machine(),
         "cpu_features": sorted(k for k, v in torch.cpu.get_capabilities().items() if v is True),
-        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
+        facts["gpu_memory_gb"] = round(torch.cuda.get_device_properties(0).total_memory / 1e9, 1)
         facts["cuda"] = torch.version.cuda
     if hardware is not None:
         facts |= {
@@ -122,12 +120,3 @@ def describe_environment(hardware: Hardware | None = None) -> dict[str, Any]:
             "compiled": hardware.compiled,
         }
     return facts
-
-
-def cpu_name() -> str:
-    if sys.platform == "linux":
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
