@@ -4,129 +4,83 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.throughput.cases import ALL, Setup, plan_setups
-from benchmarks.throughput.measure import Method, Result, check_answers, measure, workers
-from benchmarks.throughput.probe import LoadProbe
-from export.catalogue import find_exported
-from export.engines.catalogue import find_choice, library_versions
+from benchmarks.throughput.settings import SpeedSettings, split_words
 from resnet_core.console import Commands
-from resnet_core.errors import ConfigError
-from resnet_core.files import write_json
 from resnet_core.training.config import default_data_folder
 
-REFERENCE = "pytorch-eager:fp32"
-GATE_IMAGES = 10_000
+DEFAULTS = SpeedSettings()
 
 
 def add_throughput(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "images a second and latency of every engine, answers checked first"
     parser = commands.add_parser("throughput", help=text, description=text)
     parser.add_argument(
-        "--models", type=_words, default=["resnet20_v1"], help="shipped models or runs"
-    )
+        "--models", type=split_words, default=DEFAULTS.models,
+        help="shipped models or runs (default: resnet20_v1)",
+    )  # fmt: skip
     parser.add_argument(
-        "--engines",
-        type=_words,
-        default=[ALL],
+        "--engines", type=split_words, default=DEFAULTS.engines,
         help="all, or such as openvino-cpu:bf16 (default: all)",
-    )
-    parser.add_argument("--batch-sizes", type=_words, default=["1", "8", "32", "128"])
+    )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_words, default=[ALL], help="such as 1,all (default: all)"
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="in each process (default: 3)")
-    parser.add_argument("--processes", type=int, default=3, help="of each engine (default: 3)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of a measurement (default: 1)")
-    parser.add_argument("--gate-images", type=int, default=GATE_IMAGES, help="(default: 10000)")
+        "--batch-sizes", type=split_words, default=DEFAULTS.batch_sizes,
+        help="images in one call (default: 1,8,32,128)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=split_words, default=DEFAULTS.threads,
+        help="such as 1,all (default: all)",
+    )  # fmt: skip
+    for name, kind, unit in (
+        ("rounds", int, "in each process"), ("processes", int, "of each engine"),
+        ("seconds", float, "of a measurement"), ("gate-images", int, "whose answers are compared"),
+    ):  # fmt: skip
+        value = getattr(DEFAULTS, name.replace("-", "_"))
+        parser.add_argument(
+            f"--{name}", type=kind, default=value, help=f"{unit} (default: {value:g})"
+        )
     parser.add_argument("--data-folder", type=Path, default=default_data_folder())
-    parser.add_argument("--json", type=Path, help="write environment and rows to this file")
+    parser.add_argument(
+        "--json", type=Path, help="write environment and rows to this file, while they come"
+    )
     parser.set_defaults(execute=_throughput)
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in text.replace(" ", "").split(",") if word]
+def settings_of(options: argparse.Namespace) -> SpeedSettings:
+    return SpeedSettings(**{name: getattr(options, name) for name in DEFAULTS.to_dict()})
 
 
 def _throughput(options: argparse.Namespace) -> None:
-    method = _method(options)
-    for model in options.models:
-        find_exported(model)
-    setups = plan_setups(options.models, options.engines, options.threads)
-    results = [Result(setup, reason=_obstacle(setup)) for setup in setups]
-    with tempfile.TemporaryDirectory() as folder:
-        for process in range(method.processes):
-            with workers(results) as opened:
-                if process == 0:
-                    _gate(opened, options, Path(folder))
-                for line in measure(opened, method, LoadProbe()):
-                    _show(f"process {process + 1} of {method.processes}: {line}")
-    rows = [row for result in results for row in result.rows(method.batch_sizes)]
-    if options.json:
-        write_json(options.json, {"environment": _environment(), "rows": rows})
-    print(as_table(rows))
+    from benchmarks.throughput import running
+    from benchmarks.throughput.record import Record, interrupted_by_terminate
 
-
-def _method(options: argparse.Namespace) -> Method:
-    problems = [
-        f"--{name.replace('_', '-')} should be at least 1, not {getattr(options, name)}."
-        for name in ("rounds", "processes", "gate_images")
-        if getattr(options, name) < 1
-    ]
-    if options.seconds <= 0:
-        problems.append(f"--seconds should be more than 0, not {options.seconds:g}.")
-    wrong = [size for size in options.batch_sizes if not size.isdigit() or int(size) < 1]
-    if wrong:
-        problems.append(f"Batch sizes are whole numbers from 1, not {', '.join(wrong)}.")
-    if problems:
-        raise ConfigError(problems)
-    sizes = tuple(int(size) for size in options.batch_sizes)
-    return Method(sizes, options.rounds, options.processes, options.seconds)
-
-
-def _obstacle(setup: Setup) -> str:
-    obstacle = setup.choice.obstacle
-    if obstacle is None:
-        return ""
-    return f"{obstacle.reason} ({obstacle.install})" if obstacle.install else obstacle.reason
-
-
-def _gate(opened: Sequence[Any], options: argparse.Namespace, folder: Path) -> None:
-    """Put the same test images to the reference and to every engine."""
-    images = folder / "images.npy"
-    np.save(images, _gate_images(options))
-    reference = find_choice(REFERENCE)
-    expected = {}
-    for model in options.models:
-        with workers([Result(Setup(model, reference, 0))]) as [(_, worker)]:
-            expected[model] = worker.classes(images)
-    check_answers(opened, images, expected)
-
-
-def _gate_images(options: argparse.Namespace) -> Any:
-    from export.session import OnnxSession
-    from resnet_core.data.dataset import load_dataset
-
-    facts = [OnnxSession(find_exported(model).file, "cpu").facts for model in options.models]
-    if len({(fact.data, fact.input_size) for fact in facts}) > 1:
-        raise ConfigError(
-            "These models were trained on different data: measure one kind at a time."
-        )
-    test = load_dataset(facts[0].data, options.data_folder).test
-    return test.images[: options.gate_images].numpy()
-
-
-def _environment() -> dict[str, Any]:
-    from resnet_core.training.hardware import describe_environment
-    from resnet_core.training.run import current_commit
-
-    return describe_environment() | library_versions() | {"commit": current_commit()}
+    settings = settings_of(options)
+    method = settings.method()
+    with interrupted_by_terminate():
+        results = running.plan_results(settings)
+        facts = running.model_facts(settings)
+        gate = running.load_gate(facts[0].data, options.data_folder, settings.gate_images)
+        about = {
+            "environment": running.describe_here(),
+            "command": settings.command,
+            "settings": settings.to_dict(),
+            "models": running.describe_models(settings, facts),
+        }
+        record = Record(options.json, about, method, results)
+        record.write("comparing answers")
+        try:
+            for now in running.steps(settings, results, gate):
+                record.note(now)
+                _show(now)
+        except KeyboardInterrupt:
+            record.write("stopped")
+            print(as_table(record.rows))
+            raise
+        record.write("", finished=True)
+    print(as_table(record.rows))
 
 
 def _show(line: str) -> None:
@@ -145,8 +99,11 @@ def as_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _figures(row: dict[str, Any]) -> str:
-    if not row["valid"] or row["images_per_second"] is None:
-        return f"no figure: {row['reason']}"
+    if not row["valid"]:
+        install = f" ({row['install']})" if row["install"] else ""
+        return f"no figure: {row['reason']}{install}"
+    if row["images_per_second"] is None:
+        return "not measured yet"
     disturbed = f", {row['disturbed_rounds']} rounds disturbed" if row["disturbed_rounds"] else ""
     return (
         f"{row['images_per_second']:10,.0f} images/s ({row['images_per_second_low']:,.0f} to "

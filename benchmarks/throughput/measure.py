@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.settings import Method
 from benchmarks.throughput.summary import median_interval
 from export.latency import percentiles
 from resnet_core.errors import LabError
@@ -27,20 +28,6 @@ MOST_REPEATS = 3
 """Times that a disturbed round is measured again before it is kept, and said to be disturbed."""
 LEAST_AGREEMENT_PERCENT = 99.5
 END_LIMIT_SECONDS = 10
-
-
-@dataclass(frozen=True)
-class Method:
-    """How long and how often."""
-
-    batch_sizes: tuple[int, ...]
-    """Images in one call."""
-    rounds: int
-    """Measurements of each case in each process."""
-    processes: int
-    """Times that every engine is started anew: memory and threads fall differently each time."""
-    seconds: float
-    """Of one measurement, warm-up apart."""
 
 
 class Worker:
@@ -57,6 +44,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # An interrupt from the keyboard is for the one who asks; his end closes our input.
+            start_new_session=True,
         )
         told = self.ask(setup.to_dict() | {"threads": setup.threads} | more)
         self.name: str = told["name"]
@@ -106,8 +95,16 @@ class Result:
     agreement_percent: float | None = None
     reason: str = ""
     """Why there are no figures, or why they don't count; empty where they do."""
+    install: str = ""
+    """The line that mends it, where one does."""
+    test_error_percent: float | None = None
+    """Of this engine's own answers; None where not all test images were put to it."""
+    start: int = 0
+    """How often its process has been started."""
     rates: dict[int, list[float]] = field(default_factory=dict)
     """Images a second of each round, by batch size."""
+    starts: dict[int, list[int]] = field(default_factory=dict)
+    """The start, from 1, in which each of these rounds was measured."""
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
     disturbed: dict[int, int] = field(default_factory=dict)
     """Rounds that something else disturbed, however often they were measured."""
@@ -126,8 +123,10 @@ class Result:
             "batch_size": batch,
             "runs": self.name,
             "agreement_percent": self.agreement_percent,
+            "test_error_percent": self.test_error_percent,
             "valid": self.is_valid,
             "reason": self.reason or None,
+            "install": self.install or None,
         }
         rates = self.rates.get(batch, [])
         if not self.is_valid or not rates:
@@ -139,6 +138,8 @@ class Result:
             "images_per_second_high": high,
             "rounds": len(rates),
             "disturbed_rounds": self.disturbed.get(batch, 0),
+            "rates": [float(f"{rate:.6g}") for rate in rates],
+            "starts": self.starts[batch][: len(rates)],
             **percentiles(self.latencies_ms[batch]),
         }
 
@@ -158,18 +159,23 @@ def workers(results: Sequence[Result]) -> Iterator[list[tuple[Result, Worker]]]:
                 continue
             stack.callback(worker.close)
             result.name = worker.name
+            result.start += 1
             opened.append((result, worker))
         yield opened
 
 
 def check_answers(
-    opened: Sequence[tuple[Result, Worker]], images: Path, expected: dict[str, NDArray[np.int64]]
+    opened: Sequence[tuple[Result, Worker]],
+    images: Path,
+    expected: dict[str, NDArray[np.int64]],
+    labels: NDArray[np.int64] | None = None,
 ) -> None:
     """Compare every setup's classes with the reference's; too many others make it invalid.
 
     Args:
         images: pixels as `.npy`, (N, size, size, 3) uint8.
         expected: by model, the class of each image, (N,).
+        labels: what the images show, (N,), where they are all of the test images.
     """
     for result, worker in opened:
         try:
@@ -179,6 +185,8 @@ def check_answers(
             continue
         agreement = 100 * float((found == expected[result.setup.model]).mean())
         result.agreement_percent = agreement
+        if labels is not None:
+            result.test_error_percent = 100 * float((found != labels).mean())
         if agreement < LEAST_AGREEMENT_PERCENT:
             result.reason = (
                 f"only {agreement:.2f} % of its answers are the reference's, less than "
@@ -214,5 +222,7 @@ def _measure_once(
         if attempt == MOST_REPEATS - 1:
             result.disturbed[batch] = result.disturbed.get(batch, 0) + 1
     latencies = told["latencies"]
-    result.rates.setdefault(batch, []).append(batch * len(latencies) / told["seconds"])
+    # The latencies first: who is interrupted in between has no rate without them.
     result.latencies_ms.setdefault(batch, []).extend(1000 * value for value in latencies)
+    result.starts.setdefault(batch, []).append(result.start)
+    result.rates.setdefault(batch, []).append(batch * len(latencies) / told["seconds"])

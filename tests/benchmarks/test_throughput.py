@@ -14,8 +14,9 @@ from onnx import helper, numpy_helper
 from scipy import stats
 
 from benchmarks.throughput.cases import Setup, plan_setups
-from benchmarks.throughput.measure import Method, Result, measure
+from benchmarks.throughput.measure import Result, measure
 from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.settings import Method
 from benchmarks.throughput.summary import median_interval
 from export.engines.catalogue import find_choice
 from export.latency import percentiles, samples_needed

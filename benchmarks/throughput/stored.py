@@ -1,0 +1,120 @@
+"""Results of `benchmarks throughput` as a file: written while it measures, read by whoever looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_core.errors import ConfigError
+from resnet_core.zoo import zoo_entries
+
+FORMAT = "resnet-lab-throughput-1"
+SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "studies" / "speed"
+CASE = ("model", "engine", "precision", "threads", "batch_size")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredSpeed:
+    """What a file holds so far."""
+
+    environment: dict[str, Any]
+    command: str
+    settings: dict[str, Any]
+    progress: dict[str, Any]
+    """`done` and `total` measurements, whether `finished`, what is done `now`."""
+    models: tuple[dict[str, Any], ...]
+    """Name, family, depth and test error of each model."""
+    rows: tuple[Row, ...]
+    began_at: str
+    """UTC, ISO 8601; empty where the file does not say."""
+
+    @property
+    def is_finished(self) -> bool:
+        return bool(self.progress["finished"])
+
+    @property
+    def share_done(self) -> float:
+        """0 to 1."""
+        if self.is_finished:
+            return 1.0
+        return float(min(1.0, self.progress["done"] / max(1, self.progress["total"])))
+
+    @property
+    def measured(self) -> list[Row]:
+        """The rows that have a figure, and one that counts."""
+        return [row for row in self.rows if has_figure(row)]
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Name, family, depth and test error of a model; unknown ones are None."""
+        unknown = {"name": name, "family": "", "depth": 0, "test_error_percent": None}
+        return next((m for m in self.models if m["name"] == name), unknown)
+
+
+def has_figure(row: Row) -> bool:
+    return bool(row["valid"]) and row["images_per_second"] is not None
+
+
+def case_of(row: Row) -> tuple[Any, ...]:
+    """What names a row in every file: model, engine, precision, threads, batch size."""
+    return tuple(row[key] for key in CASE)
+
+
+def read_speed(path: Path) -> StoredSpeed:
+    """The results in a file, finished or not; those written before they had a format as well.
+
+    Raises:
+        ConfigError: there is no such file, or it holds something else.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError(f"There is no file {path}: check the path.") from None
+    except ValueError:
+        held = None
+    if not is_speed(held):
+        raise ConfigError(
+            f"{path} holds no results of `benchmarks throughput`: choose a file that it wrote."
+        )
+    rows = tuple(held["rows"])
+    return StoredSpeed(
+        environment=held["environment"],
+        command=held.get("command", ""),
+        settings=held.get("settings", {}),
+        progress=held.get("progress") or {"done": 1, "total": 1, "finished": True},
+        models=tuple(held.get("models") or _from_zoo({row["model"] for row in rows})),
+        rows=rows,
+        began_at=held.get("began_at", ""),
+    )
+
+
+def is_speed(held: Any) -> bool:
+    """Whether what a file held are results of this benchmark."""
+    if not isinstance(held, dict) or held.get("format", FORMAT) != FORMAT:
+        return False
+    rows = held.get("rows")
+    if not isinstance(held.get("environment"), dict) or not isinstance(rows, list):
+        return False
+    needed = {*CASE, "valid", "images_per_second"}
+    return all(isinstance(row, dict) and needed <= row.keys() for row in rows)
+
+
+def _from_zoo(names: set[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": entry.name,
+            "family": entry.card["config"]["family"],
+            "depth": entry.card["config"]["depth"],
+            "test_error_percent": entry.card["test_error_percent"],
+        }
+        for entry in zoo_entries()
+        if entry.name in names
+    ]
+
+
+def fastest(rows: Sequence[Row]) -> Row:
+    """The row with the most images a second; `rows` have figures."""
+    return max(rows, key=lambda row: float(row["images_per_second"]))
