@@ -11,6 +11,7 @@ from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
 from benchmarks.load.commands import add_load
 from benchmarks.throughput.commands import add_throughput
+from benchmarks.throughput.report_commands import add_speed_reports
 from benchmarks.why.commands import add_why
 from resnet_core.console import Commands
 
@@ -41,6 +42,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_why(commands)
     add_throughput(commands)
     add_load(commands)
+    add_speed_reports(commands)
 
 
 def _training(options: argparse.Namespace) -> None:

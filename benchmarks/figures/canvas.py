@@ -105,11 +105,21 @@ def remember_dark(figure: Figure, colour: Colour) -> None:
     figure.layout.meta = {**meta, "dark": {**meta["dark"], colour.light: colour.dark}}
 
 
-def label_line_ends(figure: Figure, labels: Sequence[Label], log: bool = False) -> None:
-    """Write each label beside the end of its line, apart from one another, and make room."""
+def label_line_ends(
+    figure: Figure,
+    labels: Sequence[Label],
+    log: bool = False,
+    shown: tuple[float, float] | None = None,
+) -> None:
+    """Write each label beside the end of its line, apart from one another, and make room.
+
+    Args:
+        log: whether the axis is logarithmic.
+        shown: the axis's own range, if the figure sets one; exponents where it is logarithmic.
+    """
     if not labels:
         return
-    low, high = _value_range(figure, log)
+    low, high = shown or _value_range(figure, log)
     heights = [(_height(label.y, log) - low) / (high - low) for label in labels]
     for label, height in zip(labels, spread(heights, LABEL_GAP_SHARE), strict=True):
         remember_dark(figure, label.colour)

@@ -52,7 +52,7 @@ def comparison_csv(folders: Sequence[RunFolder]) -> str:
 
 def _csv_rows(run: ComparedRun) -> list[list[Any]]:
     ends = {point.step for point in run.history.epochs}
-    about = [_not_a_formula(word) for word in (run.name, run.model, run.config["data"], run.recipe)]
+    about = [not_a_formula(word) for word in (run.name, run.model, run.config["data"], run.recipe)]
     return [
         [
             *about, run.seed, "epoch" if p.step in ends else "step", p.step, f"{p.epoch:.6g}",
@@ -63,9 +63,9 @@ def _csv_rows(run: ComparedRun) -> list[list[Any]]:
     ]  # fmt: skip
 
 
-def _not_a_formula(word: str) -> str:
+def not_a_formula(word: str) -> str:
     # A name that begins like a formula would run as one in a spreadsheet.
-    return "'" + word if word[:1] in "=+-@" else word
+    return "'" + word if word.startswith(("=", "+", "-", "@")) else word
 
 
 def comparison_html(

@@ -1,0 +1,125 @@
+"""Images a second against batch size, a line an engine and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from plotly.graph_objects import Figure
+
+from benchmarks.figures.canvas import (
+    Label,
+    add_line,
+    empty_figure,
+    label_line_ends,
+    new_figure,
+    significant,
+)
+from benchmarks.figures.speed_style import (
+    in_order,
+    log_axis,
+    look_of,
+    mark_of,
+    round_rate,
+    short_name,
+)
+from benchmarks.throughput.stored import Row, StoredSpeed, fastest
+
+TITLE = "Images a second by batch size"
+NOTHING = "The first point comes when the answers are compared."
+RIVAL = ("onnxruntime-cpu", "fp32")  # what most people would use
+
+
+def batch_figure(stored: StoredSpeed, model: str, threads: str) -> Figure:
+    """Both axes logarithmic; bars are 95 % intervals of the rounds' medians.
+
+    Args:
+        model: one of those measured.
+        threads: as the rows say it: a number or `all`.
+    """
+    rows = rows_of(stored, model, threads)
+    if not rows:
+        return empty_figure(TITLE, NOTHING)
+    figure = new_figure(
+        so_far(stored) + title(rows, model), "images in one call", "images a second"
+    )
+    sizes = sorted({row["batch_size"] for row in rows})
+    figure.update_xaxes(
+        type="log", rangemode="normal", tickmode="array", tickvals=sizes, ticktext=[*map(str, sizes)]
+    )  # fmt: skip
+    ends = [row[f"images_per_second_{end}"] for row in rows for end in ("low", "high")]
+    axis = log_axis(ends)
+    figure.update_yaxes(axis)
+    labels = [_add_engine(figure, _line(rows, *pair)) for pair in in_order(rows)]
+    label_line_ends(figure, labels, log=True, shown=tuple(axis["range"]))
+    return figure
+
+
+def so_far(stored: StoredSpeed) -> str:
+    """What a title begins with where not all has been measured."""
+    return "" if stored.is_finished else "So far: "
+
+
+def rows_of(stored: StoredSpeed, model: str, threads: str) -> list[Row]:
+    """The measured rows of a model with so many threads."""
+    return [
+        row for row in stored.measured
+        if row["model"] == model and str(row["threads"]) == str(threads)
+    ]  # fmt: skip
+
+
+def _line(rows: Sequence[Row], engine: str, precision: str) -> list[Row]:
+    chosen = [r for r in rows if (r["engine"], r["precision"]) == (engine, precision)]
+    return sorted(chosen, key=lambda row: int(row["batch_size"]))
+
+
+def _add_engine(figure: Figure, rows: Sequence[Row]) -> Label:
+    first = rows[0]
+    colour = look_of(first["engine"]).colour
+    rates = [row["images_per_second"] for row in rows]
+    hover = (
+        f"<b>{short_name(first)}</b>, batch %{{x}}<br>%{{customdata[0]}} images/s "
+        "(%{customdata[1]})<br>%{customdata[2]}"
+    )
+    add_line(
+        figure, [row["batch_size"] for row in rows], rates, short_name(first), colour, "solid",
+        hover, [_told(row) for row in rows], marks=True,
+    )  # fmt: skip
+    line = figure.data[-1]
+    line.marker.size = 8
+    line.marker.symbol = mark_of(first["engine"], first["precision"])
+    line.error_y = {
+        "array": [significant(row["images_per_second_high"] - row["images_per_second"]) for row in rows],
+        "arrayminus": [significant(row["images_per_second"] - row["images_per_second_low"]) for row in rows],
+        "thickness": 1.2, "width": 4,
+    }  # fmt: skip
+    return Label(short_name(first), rates[-1], colour)
+
+
+def _told(row: Row) -> list[str]:
+    low, high = row["images_per_second_low"], row["images_per_second_high"]
+    disturbed = row.get("disturbed_rounds") or 0
+    rounds = f"{row['rounds']} rounds" + (f", {disturbed} of them disturbed" if disturbed else "")
+    return [f"{row['images_per_second']:,.0f}", f"{low:,.0f} to {high:,.0f}", rounds]
+
+
+def title(rows: Sequence[Row], model: str) -> str:
+    """Who is fastest at its best batch, by how much, and whether anybody is level with it."""
+    best = fastest(rows)
+    rate = round_rate(best["images_per_second"])
+    figures = f"{escape(model)} at {rate}, batch {best['batch_size']}"
+    others = [fastest(_line(rows, *pair)) for pair in in_order(rows) if pair != _pair(best)]
+    if not others:
+        return f"{short_name(best)}: {figures}"
+    level = [o for o in others if o["images_per_second_high"] >= best["images_per_second_low"]]
+    if level:
+        # A clear lead is not shown where the intervals meet.
+        names = ", ".join(short_name(row) for row in level)
+        return f"{short_name(best)} and {names} are about level: {figures}"
+    rival = next((row for row in others if _pair(row) == RIVAL), None) or fastest(others)
+    times = best["images_per_second"] / rival["images_per_second"]
+    return f"{short_name(best)} is fastest: {figures}, {times:.1f} times {short_name(rival)}"
+
+
+def _pair(row: Row) -> tuple[str, str]:
+    return row["engine"], row["precision"]
