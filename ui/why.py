@@ -24,6 +24,7 @@ from resnet_core.errors import LabError
 from resnet_core.models.config import FAMILIES
 from resnet_core.runs.summary import describe_runs
 from ui import jobs, why_jobs
+from ui.child import reap
 from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem
@@ -285,7 +286,7 @@ def _nothing(view: View) -> list[Any]:
 
 def _look(view: View, source: str, style: str, seen: Any) -> list[Any]:
     """What the view shows now; nothing is sent where nothing changed."""
-    why_jobs.reap()
+    reap()
     job = view.job
     path = job.results_file if source == COMPUTED else job.shipped_file
     is_live = job.process_id() is not None
