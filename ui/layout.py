@@ -11,7 +11,7 @@ from export.catalogue import list_exported
 from export.classifier import open_engine
 from resnet_core.errors import LabError
 from resnet_core.runs.worker import ensure_worker
-from ui import jobs
+from ui import jobs, speed_jobs
 from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
@@ -20,6 +20,7 @@ from ui.events import AT_ONCE, IN_TURN
 from ui.html import render_busy, render_problem
 from ui.models import build_models_tab
 from ui.run_view import render_status
+from ui.speed import build_speed_tab
 from ui.train import build_train_tab
 
 HERE = Path(__file__).parent
@@ -57,13 +58,17 @@ def build_app() -> gr.Blocks:
                 panel, timer = build_train_tab(kept)
             with gr.Tab("Depth", id="depth") as depth_tab:
                 study_timer, why = build_depth_tab()
+            with gr.Tab("Speed", id="speed") as speed_tab:
+                speed = build_speed_tab()
             with gr.Tab("Models", id="models") as models_tab:
                 models = build_models_tab()
         status = ActionList(render_status("starting", []), elem_id="status")
         _wire_status(app, status)
-        _wire_timers({train_tab: timer, depth_tab: study_timer}, [classify_tab, models_tab])
+        timers = {train_tab: timer, depth_tab: study_timer, speed_tab: speed.timer}
+        _wire_timers(timers, [classify_tab, models_tab])
+        speed_tab.select(**speed.opening())
         depth_tab.select(**why.opening())
-        for tab in (classify_tab, train_tab, models_tab):
+        for tab in (classify_tab, train_tab, speed_tab, models_tab):
             tab.select(**why.closing())
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, menus, **AT_ONCE)
@@ -91,7 +96,10 @@ def _wire_status(app: gr.Blocks, status: ActionList) -> None:
 
 
 def _stop(event: gr.EventData) -> None:
-    jobs.stop(event.row)
+    if event.row == speed_jobs.STATUS_ROW:
+        speed_jobs.stop()
+    else:
+        jobs.stop(event.row)
 
 
 def _wire_use(
@@ -162,4 +170,4 @@ def _engine_name() -> str:
 
 def _status() -> str:
     ensure_worker(jobs.runs_folder())
-    return render_status(_engine_name(), jobs.all_rows())
+    return render_status(_engine_name(), [*speed_jobs.status_rows(), *jobs.all_rows()])

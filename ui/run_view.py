@@ -121,7 +121,8 @@ def render_status(engine: str, rows: list[dict[str, Any]]) -> str:
             share = 100 * row["step"] / row["total_steps"]
             done = f"{share:.0f} %, {clock(row['eta_seconds'])} left"
         stop = action_button("Stop", "stop", row["name"], f"Stop {row['name']}")
-        parts.append(f"<span>Training</span> {escape(row['model'])} {done} {stop}")
+        doing = row.get("doing", "Training")
+        parts.append(f"<span>{doing}</span> {escape(row['model'])} {done} {stop}")
     if len(running) > 2:
         parts.append(f"and {len(running) - 2} more")
     if waiting:

@@ -1,0 +1,155 @@
+"""Results of speed in words, bars and rows: progress, the machine, what is missing, comparisons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from pathlib import Path
+
+from benchmarks.figures.style import clock
+from benchmarks.throughput.machine import describe, differences, machine_name
+from benchmarks.throughput.stored import StoredSpeed
+from resnet_core.errors import LabError
+from ui import speed_jobs
+from ui.html import render_busy, render_command, render_problem, render_table
+
+NO_RESULTS = (
+    '<div class="lab-empty"><p>No result yet.</p><p>Measure this machine below: every engine '
+    "answers the same pictures first, and its speed counts only if the answers are right.</p></div>"
+)
+
+
+def menu_entry(path: Path) -> tuple[str, str]:
+    """What the menu shows for a file, and its value: machine, models, when, whose."""
+    stored = speed_jobs.read(path)
+    if path == speed_jobs.live_file():
+        whose = "measuring now"
+    else:
+        whose = "shipped" if speed_jobs.is_shipped(path) else "yours"
+    if stored is None:
+        return f"This machine · {whose}", str(path)
+    names = list(dict.fromkeys(row["model"] for row in stored.rows))
+    models = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    unfinished = "" if stored.is_finished or whose == "measuring now" else "unfinished"
+    words = [machine_name(stored.environment), models, _day(stored), unfinished, whose]
+    return " · ".join(word for word in words if word), str(path)
+
+
+def _day(stored: StoredSpeed) -> str:
+    """24 Nov 2026, 15:22 in this machine's time; empty where the file does not say."""
+    try:
+        return f"{datetime.fromisoformat(stored.began_at).astimezone():%d %b %Y, %H:%M}"
+    except ValueError:
+        return ""
+
+
+def render_progress(path: Path, stored: StoredSpeed | None) -> str:
+    """How far it is: a bar while it measures, one line when it does not."""
+    is_last = path == speed_jobs.last_file()
+    if path == speed_jobs.live_file():
+        return _render_live(stored)
+    problem = speed_jobs.child().problem() if is_last else ""
+    if problem or stored is None:
+        return render_problem(problem or "It ended before it had measured anything: start again.")
+    done, total = stored.progress["done"], stored.progress["total"]
+    ended = "" if stored.is_finished else f"Stopped after {done} of {total} measurements · "
+    cases = f"{len(stored.measured)} of {len(stored.rows)} cases have a figure"
+    where = escape(machine_name(stored.environment))
+    return f'<p class="lab-note" role="status">{ended}{cases} · measured on {where}</p>'
+
+
+def _render_live(stored: StoredSpeed | None) -> str:
+    if stored is None:
+        return render_busy("Getting ready: opening the engines")
+    done, total = stored.progress["done"], stored.progress["total"]
+    left = speed_jobs.eta_seconds(stored)
+    words = [str(stored.progress.get("now") or "measuring").capitalize()]
+    words.append(f"{done} of {total} measurements")
+    words += [f"about {clock(left)} left"] if left is not None else []
+    share = 100 * stored.share_done
+    return (
+        f'<div role="status"><p class="lab-note lab-busy">{escape(" · ".join(words))}. You can leave '
+        f'the page.</p><div class="lab-progress lab-resnet_v1" role="progressbar" '
+        f'aria-label="Progress of the measurement" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{share:.0f}"><span style="width:{share:.1f}%"></span></div></div>'
+    )
+
+
+def render_machine(stored: StoredSpeed) -> str:
+    """The machine, what could not run on it and why, and what ran and was wrong."""
+    from benchmarks.throughput.report import missing_engines, wrong_rows
+
+    facts = "".join(
+        f"<dt>{escape(what)}</dt><dd>{escape(how)}</dd>"
+        for what, how in describe(stored.environment)
+    )
+    said = [f'<h3>The machine</h3><dl class="lab-facts">{facts}</dl>']
+    if missing := missing_engines(stored):
+        items = "".join(_missing_item(*entry) for entry in missing)
+        said.append(f'<h3>Not measured</h3><ul class="lab-verdicts">{items}</ul>')
+    if wrong := {
+        (row["model"], row["engine"], row["precision"], row["reason"]) for row in wrong_rows(stored)
+    }:
+        items = "".join(
+            f'<li class="lab-outcome-refuted"><b>{escape(f"{engine}:{precision}")}</b> on '
+            f"{escape(model)}<br><small>{escape(str(reason))}</small></li>"
+            for model, engine, precision, reason in sorted(wrong)
+        )
+        said.append(f'<h3>Ran, but does not count</h3><ul class="lab-verdicts">{items}</ul>')
+    return f'<div class="lab-findings">{"".join(said)}</div>'
+
+
+def _missing_item(engine: str, reason: str, install: str) -> str:
+    line = f"<br><code>{escape(install)}</code>" if install else ""
+    return f"<li><b>{escape(engine)}</b><br><small>{escape(reason)}</small>{line}</li>"
+
+
+def render_marks(stored: StoredSpeed) -> str:
+    """What colours and marks mean where nets and engines are in one plot."""
+    from benchmarks.figures.speed_style import marks_in_words
+
+    return (
+        f'<p class="lab-note">{escape(marks_in_words(stored.measured))}; filled in fp32. Colours are '
+        "the nets’ families, stronger where deeper. The line joins what nothing beats at both.</p>"
+    )
+
+
+def render_rows(stored: StoredSpeed) -> str:
+    """Every row, and the command that measured them."""
+    from benchmarks.throughput.report import HEADINGS, cells
+
+    note = (
+        '<p class="lab-note">Intervals are 95 %, of medians over rounds. A percentile stands where '
+        "there were calls enough to know it; agreement is with PyTorch in fp32 on the test images."
+        "</p>"
+    )
+    table = render_table(HEADINGS, [cells(row) for row in stored.rows])
+    return table + note + (render_command(stored.command) if stored.command else "")
+
+
+def render_comparison(first: Path, second: Path) -> str:
+    """Two files case by case in words, what only one has, and how the machines differ."""
+    from benchmarks.throughput.compare import compare_speed, summary
+    from benchmarks.throughput.report import COMPARED_HEADINGS, compared_cells, lost_and_gained
+
+    a, b = speed_jobs.read(first), speed_jobs.read(second)
+    if a is None or b is None:
+        return render_problem("One of the two has no rows yet: compare when it has.")
+    try:
+        found = compare_speed(a, b)
+    except LabError as error:
+        return render_problem(str(error))
+    apart = differences(a.environment, b.environment)
+    only = "".join(f"<li>{escape(line)}</li>" for line in lost_and_gained(found))
+    environments = (
+        render_table(("environment", "first", "second"), apart)
+        if apart else '<p class="lab-note">Both were measured in the same environment.</p>'
+    )  # fmt: skip
+    return (
+        f'<p class="lab-note"><b>{escape(summary(found))}</b> Welch’s test on the logarithms of '
+        "rates, with Holm’s correction over all cases.</p>"
+        f"{render_table(COMPARED_HEADINGS, [compared_cells(row) for row in found.rows])}"
+        + (f'<ul class="lab-left-out">{only}</ul>' if only else "")
+        + environments
+        + render_command(f"python -m benchmarks compare-speed {first.name} {second.name}")
+    )
