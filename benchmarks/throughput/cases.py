@@ -45,11 +45,16 @@ def plan_setups(
     """
     names = list(ENGINES) if list(engines) == [ALL] else engines
     choices = [choice for name in names for choice in find_engine(name)]
-    counts = [_count(said) for said in threads]
+    counts = [parse_threads(said) for said in threads]
     return [Setup(m, choice, count) for m in models for choice in choices for count in counts]
 
 
-def _count(said: str) -> int:
+def parse_threads(said: str) -> int:
+    """`2` → 2, `all` → 0.
+
+    Raises:
+        ConfigError: something else.
+    """
     if said == ALL:
         return ALL_THREADS
     if not said.isdigit() or int(said) < 1:

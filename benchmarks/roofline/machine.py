@@ -1,0 +1,229 @@
+"""What this machine can do at most: its fastest matrix product at each precision, its memory's rate.
+
+Measured, not read from a data sheet: medians of several rounds, warm-up apart, a GPU waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.roofline.counting import ELEMENT_BYTES, FLOPS_PER_MULTIPLY_ADD
+from benchmarks.throughput.cases import ALL
+from resnet_core.training.hardware import Hardware, has_native_bf16
+
+ALL_THREADS = 0
+DTYPES = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.int8,
+}
+# Without these a CPU emulates the format, at a small part of its fp32 rate.
+NATIVE_ON_CPU = {
+    "fp16": ("amx_fp16", "avx512_fp16"),
+    "int8": ("amx_int8", "avx512_vnni", "avx_vnni"),
+}
+MATRIX_PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"int8": torch._int_mm}
+WARM_RUNS = 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How large and how long."""
+
+    sizes: tuple[int, ...]
+    """Rows and columns of the square matrices that are tried; the fastest counts."""
+    copied_bytes: int
+    """Read in one copy, and as many written: many times what caches hold."""
+    rounds: int = 5
+    """Timings of each case, fewer where they are long."""
+    round_seconds: float = 0.05
+    """A round repeats its work for so long at the least."""
+    case_seconds: float = 1.0
+    """After which no further round of a case begins, three apart."""
+
+
+ON_CPU = Effort((512, 1024, 2048), 2**28)
+ON_GPU = Effort((2048, 4096, 8192), 2**31)
+LEAST_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Something measured over rounds, a second; or why it was not."""
+
+    device: str
+    """cpu or cuda."""
+    threads: int | str
+    """A number, or all."""
+    precision: str | None
+    """Of a matrix product; None for memory."""
+    value: float | None
+    """The median: GFLOP/s, or GB/s read and written together. None where there is none."""
+    lowest: float | None = None
+    highest: float | None = None
+    size: int | None = None
+    """The matrices' rows, or the bytes that one copy reads."""
+    reason: str | None = None
+    """Why there is no figure."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The roofs: one over the other, the lower one limits."""
+
+    peaks: tuple[Rate, ...]
+    bandwidths: tuple[Rate, ...]
+
+    def peak(self, device: str, threads: int | str, precision: str) -> Rate:
+        """GFLOP/s of the fastest matrix product; without a value where there is none."""
+        for rate in self.peaks:
+            if (rate.device, rate.threads, rate.precision) == (device, threads, precision):
+                return rate
+        where = "a GPU" if device == "cuda" else f"{threads} threads"
+        reason = f"the peak of {precision} on {where} was not measured"
+        return Rate(device, threads, precision, None, reason=reason)
+
+    def bandwidth(self, device: str, threads: int | str) -> float | None:
+        """GB/s of a large copy, read and written together."""
+        found = (r for r in self.bandwidths if (r.device, r.threads) == (device, threads))
+        return next((rate.value for rate in found), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "peak_unit": "GFLOP/s of a matrix product, median; a multiply-add is 2",
+            "bandwidth_unit": "GB/s of a large copy, median, bytes read and written together",
+            "peaks": [asdict(rate) for rate in self.peaks],
+            "bandwidths": [asdict(rate) for rate in self.bandwidths],
+        }
+
+
+def measure_machine(threads: Sequence[int], cpu: Effort = ON_CPU, gpu: Effort = ON_GPU) -> Machine:
+    """Peaks and bandwidths of the CPU at each number of threads, and of the GPU if there is one.
+
+    Args:
+        threads: numbers; 0 for all.
+    """
+    peaks: list[Rate] = []
+    bandwidths: list[Rate] = []
+    for count in threads:
+        device = torch.device("cpu")
+        with _threads(count):
+            peaks += [_peak(device, count or ALL, name, cpu) for name in ELEMENT_BYTES]
+            bandwidths.append(_bandwidth(device, count or ALL, cpu))
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+        with _fast_fp32():
+            peaks += [_peak(device, ALL, name, gpu) for name in ELEMENT_BYTES]
+        bandwidths.append(_bandwidth(device, ALL, gpu))
+    return Machine(tuple(peaks), tuple(bandwidths))
+
+
+def time_rounds(
+    work: Callable[[], object],
+    effort: Effort,
+    synchronise: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = perf_counter,
+) -> list[float]:
+    """Seconds that the work takes, once for each round, after it has run a few times unwatched."""
+
+    def run(times: int) -> float:
+        synchronise()
+        began = clock()
+        for _ in range(times):
+            work()
+        synchronise()
+        return (clock() - began) / times
+
+    run(WARM_RUNS)
+    repeats = max(1, round(effort.round_seconds / max(run(1), 1e-9)))
+    began = clock()
+    rounds: list[float] = []
+    while len(rounds) < effort.rounds:
+        if len(rounds) >= LEAST_ROUNDS and clock() - began > effort.case_seconds:
+            break
+        rounds.append(run(repeats))
+    return rounds
+
+
+def why_not(device: torch.device, precision: str) -> str | None:
+    """Why the chip's rate at a precision says nothing: it would be that of an emulation."""
+    if precision == "bf16":
+        is_native = has_native_bf16(device)
+    elif device.type == "cuda" or precision == "fp32":
+        is_native = True
+    else:
+        able = torch.cpu.get_capabilities()
+        is_native = any(able.get(feature) for feature in NATIVE_ON_CPU[precision])
+    return None if is_native else f"this chip does not multiply {precision} natively"
+
+
+def _peak(device: torch.device, threads: int | str, precision: str, effort: Effort) -> Rate:
+    reason = why_not(device, precision)
+    if reason is not None:
+        return Rate(device.type, threads, precision, None, reason=reason)
+    multiply = MATRIX_PRODUCTS.get(precision, torch.mm)
+    tried = []
+    for size in effort.sizes:
+        left, right = (_matrix(size, precision, device) for _ in range(2))
+        rounds = time_rounds(partial(multiply, left, right), effort, _waiting(device))
+        flops = FLOPS_PER_MULTIPLY_ADD * size**3
+        tried.append(_rate(device, threads, precision, flops, rounds, size))
+    return max(tried, key=lambda rate: rate.value or 0.0)
+
+
+def _bandwidth(device: torch.device, threads: int | str, effort: Effort) -> Rate:
+    source = torch.ones(effort.copied_bytes, dtype=torch.uint8, device=device)
+    target = torch.zeros_like(source)
+    rounds = time_rounds(partial(target.copy_, source), effort, _waiting(device))
+    return _rate(device, threads, None, 2 * effort.copied_bytes, rounds, effort.copied_bytes)
+
+
+def _rate(
+    device: torch.device, threads: int | str, precision: str | None, work: int,
+    rounds: Sequence[float], size: int,
+) -> Rate:  # fmt: skip
+    rates = [work / seconds / 1e9 for seconds in rounds]
+    return Rate(device.type, threads, precision, median(rates), min(rates), max(rates), size)
+
+
+def _matrix(size: int, precision: str, device: torch.device) -> Tensor:
+    """Numbers that neither overflow nor become tiny, which some chips multiply slowly."""
+    values = torch.randn(size, size, device=device)
+    return (values.mul(32).clamp(-127, 127) if precision == "int8" else values).to(
+        DTYPES[precision]
+    )
+
+
+def _waiting(device: torch.device) -> Callable[[], None]:
+    return Hardware(device, "fp32", False).synchronise
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _fast_fp32() -> Iterator[None]:
+    """With TF32, which engines on a GPU use for fp32 nets unless they are told not to."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
