@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from export.engines.profile import Profiler
+
 ALL_THREADS = 0
 
 
@@ -54,3 +56,5 @@ class Engine:
     open: Opener
     runs_the_file: bool = True
     """Whether it runs the ONNX file itself, and so needs no PyTorch."""
+    profile: Profiler | None = None
+    """Times of what it runs, operation by operation; None where it can't tell."""

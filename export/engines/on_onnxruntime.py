@@ -11,6 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.engines.interface import Engine, Obstacle, Opener, OpenModel
+from export.engines.profile_onnxruntime import profile_on_cpu
 from export.precisions import existing_file
 from export.session import PROVIDERS, OnnxSession, has_nvidia_gpu
 
@@ -53,7 +54,7 @@ def _gpu_obstacle(provider: str) -> Callable[[str], Obstacle | None]:
 ENGINES = (
     Engine(
         "onnxruntime-cpu", "ONNX Runtime, CPU", ("fp32", "int8"), "any CPU; onnxruntime",
-        lambda precision: None, _opener("cpu"),
+        lambda precision: None, _opener("cpu"), profile=profile_on_cpu,
     ),
     Engine(
         "onnxruntime-cuda", "ONNX Runtime, CUDA", ("fp32", "fp16", "int8"),

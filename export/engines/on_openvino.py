@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.engines.interface import Engine, Obstacle, OpenModel
+from export.engines.profile_openvino import profiler
 from export.precisions import existing_file
 from resnet_core.errors import ModelError
 
@@ -42,11 +44,12 @@ class _OnOpenVino:
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._lock:
-            answer = self._compiled(images.shape)({"image": images})["probabilities"]
+            answer = self.compiled_for(images.shape)({"image": images})["probabilities"]
             # Copied: the request's own memory is overwritten by its next answer.
             return np.array(answer, dtype=np.float32)
 
-    def _compiled(self, shape: tuple[int, ...]) -> Any:
+    def compiled_for(self, shape: tuple[int, ...]) -> Any:
+        """The model compiled for a batch of this shape, (N, size, size, 3)."""
         if shape[0] not in self._by_batch:
             fixed = self._model.clone()
             fixed.reshape(list(shape))
@@ -58,11 +61,12 @@ class _OnOpenVino:
         return self._by_batch[shape[0]]
 
 
-def _open(file: Path, precision: str, threads: int) -> OpenModel:
+def _open(file: Path, precision: str, threads: int, counts_time: bool = False) -> OpenModel:
     import openvino
 
     file = existing_file(file, precision)
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+    options["PERF_COUNT"] = counts_time
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
     version = openvino.get_version().split("-")[0]
@@ -88,5 +92,6 @@ def _obstacle(precision: str) -> Obstacle | None:
 ENGINES = (
     Engine(
         "openvino-cpu", "OpenVINO, CPU", ("fp32", "bf16", "int8"), "a CPU, bf16 with AMX or AVX512-BF16; openvino", _obstacle, _open,
+        profile=profiler(partial(_open, counts_time=True)),
     ),
 )  # fmt: skip

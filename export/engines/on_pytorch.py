@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.engines.interface import Engine, Obstacle, OpenModel
+from export.engines.profile_pytorch import profiler
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,7 @@ class _OnPyTorch:
     answer: Callable[[torch.Tensor], torch.Tensor]
     device: torch.device
     name: str
+    model: torch.nn.Module
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         import torch
@@ -55,7 +57,7 @@ def _open(is_compiled: bool, file: Path, precision: str, threads: int) -> OpenMo
 
     how = "compiled" if is_compiled else "eager"
     name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {precision}"
-    return _OnPyTorch(hardware.wrap(answer), device, name)
+    return _OnPyTorch(hardware.wrap(answer), device, name, model)
 
 
 def _obstacle(is_compiled: bool, precision: str) -> Obstacle | None:
@@ -79,6 +81,7 @@ ENGINES = tuple(
     Engine(
         key, title, ("fp32", "bf16"), needs, partial(_obstacle, is_compiled),
         partial(_open, is_compiled), runs_the_file=False,
+        profile=None if is_compiled else profiler(partial(_open, is_compiled)),
     )
     for key, title, needs, is_compiled in (
         ("pytorch-eager", "PyTorch, eager", "any CPU or GPU; torch, and the weights beside the ONNX file", False),
