@@ -11,6 +11,7 @@ from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
 from benchmarks.load.commands import add_load
 from benchmarks.roofline.commands import add_roofline
+from benchmarks.roofline.profile_commands import add_profile
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
 from benchmarks.why.commands import add_why
@@ -45,6 +46,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_load(commands)
     add_speed_reports(commands)
     add_roofline(commands)
+    add_profile(commands)
 
 
 def _training(options: argparse.Namespace) -> None:

@@ -41,6 +41,8 @@ class Profile:
 
     engine: str
     runs: tuple[ProfiledRun, ...]
+    runs_each: int = 1
+    """Runs that each of them is the mean of: some engines keep nothing finer."""
 
 
 Profiler = Callable[[Path, str, int, NDArray[np.uint8], int], Profile]

@@ -22,6 +22,7 @@ WHOLE = "run:"
 MODULE = "module:"
 OPERATOR = "aten::"
 NETWORK = "network."
+ENDS = "pixels and answer"
 
 
 def profiler(open_model: Callable[[Path, str, int], OpenModel]) -> Profiler:
@@ -102,4 +103,4 @@ def _operation(event: Any, names: Counter[str], on_gpu: bool) -> Operation:
     names[f"{module} {kind}"] += 1
     name = f"{module} {kind} {names[f'{module} {kind}']}".strip()
     microseconds = event.device_time_total if on_gpu else event.cpu_time_total
-    return Operation(name, module or "input", kind, microseconds / 1000)
+    return Operation(name, module or ENDS, kind, microseconds / 1000)
