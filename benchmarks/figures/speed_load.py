@@ -15,22 +15,12 @@ from benchmarks.figures.canvas import (
     label_line_ends,
     new_figure,
 )
-from benchmarks.figures.style import OTHER_COLOUR, Colour
+from benchmarks.figures.speed_style import look_of, mark_of
+from benchmarks.figures.style import Colour
 from benchmarks.load.stored import LABEL, SETUP, Row, by_load, highest_loads, offered, setup_of
 
 TITLE = "Latency against load"
 NOTHING_YET = "The first point appears when the server scenario has run at its first load."
-COLOURS = {
-    "pytorch-eager": Colour("#97700b", "#e8c35a"),
-    "pytorch-compiled": Colour("#7f1d4f", "#f08cb9"),
-    "onnxruntime-cpu": Colour("#5b4bc4", "#aca2ff"),
-    "onnxruntime-cuda": Colour("#5c8a00", "#b4de4a"),
-    "onnxruntime-tensorrt": Colour("#27303d", "#eef2f7"),
-    "openvino-cpu": Colour("#0e8ba3", "#52d3ea"),
-}
-OTHER = Colour(OTHER_COLOUR, "#a3b1c4")
-MARKS = {"fp32": "circle", "bf16": "circle-open", "fp16": "diamond", "int8": "square"}
-OTHER_MARK = "diamond-open"
 BOUND = Colour("#b42318", "#ff9c91")
 DASHES = {"p50_ms": "solid", "p90_ms": "8px,3px", "p99_ms": "2px,3px"}
 MOST_WITH_P90 = 2  # setups; more would be too many lines to tell apart
@@ -63,8 +53,8 @@ def _add_setup(
     figure: Figure, who: tuple[str, ...], setups: dict[tuple[str, ...], list[Row]]
 ) -> list[Label]:
     rows, name = setups[who], _name(who, setups)
-    mark = MARKS.get(rows[0]["precision"], OTHER_MARK)
-    colour = COLOURS.get(rows[0]["engine"], OTHER)
+    mark = mark_of(rows[0]["engine"], rows[0]["precision"])
+    colour = look_of(rows[0]["engine"]).colour
     labels = []
     for key, dash in DASHES.items():
         known = [row for row in rows if row[key] is not None]

@@ -39,13 +39,14 @@ def _load(options: argparse.Namespace) -> None:
     from benchmarks.load.measure import measure
     from benchmarks.load.report import as_line, closing_words, write_report
     from benchmarks.throughput.probe import LoadProbe
+    from benchmarks.throughput.record import interrupted_by_terminate
 
     settings = LoadSettings(**{f.name: getattr(options, f.name) for f in fields(LoadSettings)})
     require_loadgen()
     setups = _setups(settings)
     environment, rows = _environment(), []
     _show("the reference answers the images first")
-    with tempfile.TemporaryDirectory() as folder:
+    with interrupted_by_terminate(), tempfile.TemporaryDirectory() as folder:
         _prepare(settings, options.data_folder, Path(folder))
         probe = LoadProbe()
         for setup in setups:
@@ -92,12 +93,9 @@ def _prepare(settings: LoadSettings, data_folder: Path, folder: Path) -> None:
 
 def _environment() -> dict[str, Any]:
     from benchmarks.load.loadgen import loadgen_version
-    from export.engines.catalogue import library_versions
-    from resnet_core.training.hardware import describe_environment
-    from resnet_core.training.run import current_commit
+    from benchmarks.throughput.running import describe_here
 
-    versions = library_versions() | {"loadgen": loadgen_version()}
-    return describe_environment() | versions | {"commit": current_commit()}
+    return describe_here() | {"loadgen": loadgen_version()}
 
 
 def _show(line: str) -> None:
