@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from plotly.graph_objects import Figure, Scatter
@@ -50,7 +51,8 @@ def roofline_figure(stored: Row, device: str | None = None, threads: int | str =
     figure = new_figure(roofline_title(rows), "FLOP for each byte that memory moves", "GFLOP/s")
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(type="log", rangemode="normal", exponentformat="none", separatethousands=True)
-        update(dtick="D2", minorloglabels="complete")
+        update(dtick="D2")
+    figure.update_yaxes(minorloglabels="complete")
     low, high = _span(rows, peaks, bandwidth["value"])
     _add_memory(figure, low, max(r["value"] for r in peaks), bandwidth)
     labels = [_add_peak(figure, high, peak, bandwidth["value"]) for peak in peaks]
@@ -159,10 +161,16 @@ def _add_key(figure: Figure, rows: Sequence[Row], bandwidth: Row) -> None:
     words = [f"memory {bandwidth['value']:,.3g} GB/s"]
     if rows:
         shown = [p for p in FILLINGS if p in {row["precision"] for row in rows}]
-        words += [marks_in_words(rows), ", ".join(f"{p} {FILLINGS[p]}" for p in shown)]
-    text = break_lines("; ".join(word for word in words if word), KEY_LETTERS)
+        words += [_unbroken(marks_in_words(rows)), ", ".join(f"{p} {FILLINGS[p]}" for p in shown)]
+    lines = [line for part in words for line in wrap(part, KEY_LETTERS)]
+    text = "<br>".join(lines)
     figure.add_annotation(
         text=text, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom",
         align="left",
     )  # fmt: skip
-    figure.update_layout(margin_t=KEY_PX * (1 + text.count("<br>")) + 14)
+    figure.update_layout(margin_t=KEY_PX * len(lines) + 14)
+
+
+def _unbroken(names: str) -> str:
+    """With lines that end only between names: a mark stays beside its own."""
+    return names.replace(" ", "\u00a0").replace(",\u00a0", ", ")
