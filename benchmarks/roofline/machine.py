@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.roofline.counting import ELEMENT_BYTES, FLOPS_PER_MULTIPLY_ADD
+from benchmarks.roofline.roofs import Machine, Rate
 from benchmarks.throughput.cases import ALL
 from resnet_core.training.hardware import Hardware, has_native_bf16
 
-ALL_THREADS = 0
 DTYPES = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
@@ -55,56 +54,6 @@ class Effort:
 ON_CPU = Effort((512, 1024, 2048), 2**28)
 ON_GPU = Effort((2048, 4096, 8192), 2**31)
 LEAST_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Something measured over rounds, a second; or why it was not."""
-
-    device: str
-    """cpu or cuda."""
-    threads: int | str
-    """A number, or all."""
-    precision: str | None
-    """Of a matrix product; None for memory."""
-    value: float | None
-    """The median: GFLOP/s, or GB/s read and written together. None where there is none."""
-    lowest: float | None = None
-    highest: float | None = None
-    size: int | None = None
-    """The matrices' rows, or the bytes that one copy reads."""
-    reason: str | None = None
-    """Why there is no figure."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The roofs: one over the other, the lower one limits."""
-
-    peaks: tuple[Rate, ...]
-    bandwidths: tuple[Rate, ...]
-
-    def peak(self, device: str, threads: int | str, precision: str) -> Rate:
-        """GFLOP/s of the fastest matrix product; without a value where there is none."""
-        for rate in self.peaks:
-            if (rate.device, rate.threads, rate.precision) == (device, threads, precision):
-                return rate
-        where = "a GPU" if device == "cuda" else f"{threads} threads"
-        reason = f"the peak of {precision} on {where} was not measured"
-        return Rate(device, threads, precision, None, reason=reason)
-
-    def bandwidth(self, device: str, threads: int | str) -> float | None:
-        """GB/s of a large copy, read and written together."""
-        found = (r for r in self.bandwidths if (r.device, r.threads) == (device, threads))
-        return next((rate.value for rate in found), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "peak_unit": "GFLOP/s of a matrix product, median; a multiply-add is 2",
-            "bandwidth_unit": "GB/s of a large copy, median, bytes read and written together",
-            "peaks": [asdict(rate) for rate in self.peaks],
-            "bandwidths": [asdict(rate) for rate in self.bandwidths],
-        }
 
 
 def measure_machine(threads: Sequence[int], cpu: Effort = ON_CPU, gpu: Effort = ON_GPU) -> Machine:

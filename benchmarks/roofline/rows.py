@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.roofline.counting import ELEMENT_BYTES, Counted
-from benchmarks.roofline.machine import Machine
+from benchmarks.roofline.roofs import Machine
 
 ON_GPU = {"CUDA", "TensorRT"}
 BEYOND = "more than was measured to be possible: measure again while nothing else runs"

@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.roofline import machine as measured
 from benchmarks.roofline.commands import count_named
 from benchmarks.roofline.counting import Counted, Layer, count_network
-from benchmarks.roofline.machine import Effort, Machine, Rate, measure_machine, time_rounds
+from benchmarks.roofline.machine import Effort, measure_machine, time_rounds
+from benchmarks.roofline.roofs import Machine, Rate
 from benchmarks.roofline.rows import BEYOND, place_rows
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name

@@ -11,7 +11,7 @@ from benchmarks.figures.speed_profile import profile_figure
 from benchmarks.figures.speed_roofline import QUESTION, roofline_figure
 from benchmarks.roofline.counting import count_network
 from benchmarks.roofline.layer_times import summarise
-from benchmarks.roofline.machine import Machine, Rate
+from benchmarks.roofline.roofs import Machine, Rate
 from benchmarks.roofline.rows import place_rows
 from export.engines.profile import Operation, ProfiledRun
 from resnet_core.models.config import parse_model_name
