@@ -147,7 +147,7 @@ def render_comparison(first: Path, second: Path) -> str:
     )  # fmt: skip
     return (
         f'<p class="lab-note"><b>{escape(summary(found))}</b> Welch’s test on the logarithms of '
-        "rates, with Holm’s correction over all cases.</p>"
+        "rates, with Holm’s correction over all cases; the intervals are 95 % each, without it.</p>"
         f"{render_table(COMPARED_HEADINGS, [compared_cells(row) for row in found.rows])}"
         + (f'<ul class="lab-left-out">{only}</ul>' if only else "")
         + environments
