@@ -14,6 +14,7 @@ from ui import speed_jobs
 from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_busy
+from ui.speed_bounds import build_speed_bounds
 from ui.speed_form import SpeedForm, build_speed_form, offered_models, start_measuring
 from ui.speed_look import NOTHING_ELSE, NOTHING_SEEN, look
 
@@ -82,6 +83,7 @@ def build_speed_tab() -> SpeedTab:
     """Lay the tab out, then wire it. The timer looks at the result while the tab is open."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     panel = _lay_out()
+    build_speed_bounds()
     form = build_speed_form()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     again = {

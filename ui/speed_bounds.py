@@ -1,0 +1,119 @@
+"""What bounds an answer: latency against load, and the machine's roofline; read from their files.
+
+Both are measured on the command line; the newest file of each kind is shown, a person's own before
+one that ships.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from benchmarks.load.stored import FORMAT as LOAD
+from benchmarks.load.stored import LABEL
+from benchmarks.throughput.machine import machine_name
+from benchmarks.throughput.stored import SHIPPED_FOLDER
+from resnet_core.files import read_json
+from ui import speed_jobs
+from ui.events import AT_ONCE
+from ui.figure import LiveFigure
+from ui.html import render_command
+
+ROOFLINE = "resnet-lab-roofline-1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of result: how it is called, and the command that makes it."""
+
+    format: str
+    lead: str
+    command: str
+
+
+KINDS = {
+    "load": Kind(
+        LOAD,
+        "How long an answer takes when questions come at random moments, so many a second: "
+        f"MLPerf’s LoadGen asks. {LABEL}: neither its rules nor its audit.",
+        "python -m benchmarks load --model resnet20_v1 --engine openvino-cpu,onnxruntime-cpu "
+        "--scenarios server --json runs/speed/load.json",
+    ),
+    "roofline": Kind(
+        ROOFLINE,
+        "How much of what the machine can do an engine reaches: multiplying is one bound, moving "
+        "numbers the other.",
+        "python -m benchmarks roofline --models resnet20_v1,resnet56_v1 "
+        "--throughput speed.json --json runs/speed/roofline.json",
+    ),
+}
+
+
+def build_speed_bounds() -> None:
+    """Lay the folded section out and wire it; files are read when it is unfolded."""
+    with gr.Accordion(
+        "Latency against load, and the machine’s roofline", open=False, elem_id="speed-bounds"
+    ) as accordion:
+        parts: list[Any] = []
+        with gr.Row(equal_height=False):
+            for name, kind in KINDS.items():
+                with gr.Column(min_width=340):
+                    gr.HTML(f'<p class="lab-note">{escape(kind.lead)}</p>')
+                    # As high as a figure from the start: nothing jumps when one comes.
+                    parts.append(LiveFigure(height=380, elem_id=f"speed-{name}-figure"))
+                    parts.append(gr.HTML(render_command(kind.command), elem_id=f"speed-{name}"))
+    accordion.expand(_look, None, parts, **AT_ONCE)
+
+
+def _look() -> list[Any]:
+    shown: list[Any] = []
+    for name, kind in KINDS.items():
+        stored = _newest(kind.format)
+        shown += [_draw(name, stored) if stored else None, _tell(kind, stored)]
+    return shown
+
+
+def _draw(name: str, stored: dict[str, Any]) -> Any:
+    if name == "load":
+        from benchmarks.figures.speed_load import load_figure
+
+        return load_figure(stored)
+    from benchmarks.figures.speed_roofline import roofline_figure
+
+    return roofline_figure(stored)
+
+
+def _tell(kind: Kind, stored: dict[str, Any] | None) -> str:
+    if stored is None:
+        return '<p class="lab-note">No result yet; this makes one:</p>' + render_command(
+            kind.command
+        )
+    where = escape(machine_name(stored["environment"]))
+    return f'<p class="lab-note">Measured on {where}.</p>' + render_command(
+        stored.get("command") or kind.command
+    )
+
+
+def _newest(kind: str) -> dict[str, Any] | None:
+    """The newest readable file of a kind; files of others, and damaged ones, are passed over."""
+    for folder in (speed_jobs.folder(), SHIPPED_FOLDER):
+        for path in sorted(folder.glob("*.json"), key=_written_at, reverse=True):
+            try:
+                stored = read_json(path)
+            except (OSError, json.JSONDecodeError):
+                continue
+            if isinstance(stored, dict) and stored.get("format") == kind:
+                return stored
+    return None
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
