@@ -53,19 +53,19 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
     with gr.Row():
         # Models come while the app runs: an unknown name gets a sentence, not Gradio's refusal.
         model = gr.Dropdown(
-            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280,
+            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280, scale=5,
             allow_custom_value=True,
         )  # fmt: skip
         other = gr.Dropdown(
             [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with", elem_id="compare",
-            min_width=280, allow_custom_value=True,
+            min_width=280, scale=5, allow_custom_value=True,
         )  # fmt: skip
         top_k = gr.Slider(
-            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=200
+            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=200, scale=3
         )
         engine = gr.Dropdown(
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
-            min_width=280, allow_custom_value=True,
+            min_width=240, scale=4, allow_custom_value=True,
         )  # fmt: skip
     with gr.Accordion("Several pictures at once", open=False, elem_id="several"):
         files = gr.File(label="Pictures", file_count="multiple", height=140, elem_id="files")

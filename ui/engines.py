@@ -40,14 +40,14 @@ def _usable() -> tuple[str, ...]:
 
 def _fastest(model: str | None) -> str:
     if forced := os.environ.get(FORCED):
-        return f"{forced}, as the app was started"
+        return f"{forced} (as started)"
     try:
         tuned = read_tuned(find_exported(model or "").file)
     except LabError:
         tuned = None
     if tuned is None or not tuned.chosen:
-        return f"{USUAL} until the engines are measured"
-    return f"{tuned.chosen}, the fastest here"
+        return f"{USUAL} (not measured yet)"
+    return f"{tuned.chosen} (fastest here)"
 
 
 def measure_in_background(model: str) -> None:

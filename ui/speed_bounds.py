@@ -25,6 +25,7 @@ from ui.figure import LiveFigure
 from ui.html import render_command
 
 ROOFLINE = "resnet-lab-roofline-1"
+AWAY = ["lab-away"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,11 @@ def build_speed_bounds() -> None:
             for name, kind in KINDS.items():
                 with gr.Column(min_width=340):
                     gr.HTML(f'<p class="lab-note">{escape(kind.lead)}</p>')
-                    # As high as a figure from the start: nothing jumps when one comes.
-                    parts.append(LiveFigure(height=380, elem_id=f"speed-{name}-figure"))
-                    parts.append(gr.HTML(render_command(kind.command), elem_id=f"speed-{name}"))
+                    # Out of sight, not absent: a figure that mounts while its value arrives misses it.
+                    with gr.Column(elem_classes=AWAY) as place:
+                        figure = LiveFigure(height=380, elem_id=f"speed-{name}-figure")
+                    parts += [place, figure]
+                    parts.append(gr.HTML(_tell(kind, None), elem_id=f"speed-{name}"))
     accordion.expand(_look, None, parts, **AT_ONCE)
 
 
@@ -74,7 +77,8 @@ def _look() -> list[Any]:
     shown: list[Any] = []
     for name, kind in KINDS.items():
         stored = _newest(kind.format)
-        shown += [_draw(name, stored) if stored else None, _tell(kind, stored)]
+        place = gr.update(elem_classes=[] if stored else AWAY)
+        shown += [place, _draw(name, stored) if stored else None, _tell(kind, stored)]
     return shown
 
 

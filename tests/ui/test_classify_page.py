@@ -42,11 +42,12 @@ def choose(page, box: str, option: str) -> None:
 
 def photo(cifar10, name: str) -> bytes:
     """A real photo of the test split that the shipped net gets right, enlarged."""
+    from export.catalogue import list_exported
     from export.classifier import open_engine
 
     label = cifar10.class_names.index(name)
     images = cifar10.test.images[cifar10.test.labels == label].numpy()
-    probabilities = open_engine("resnet20_v1").run(images)
+    probabilities = open_engine(list_exported()[0].name).run(images)
     best = images[int(probabilities[:, label].argmax())]
     buffer = io.BytesIO()
     Image.fromarray(best).resize((512, 512), Image.Resampling.NEAREST).save(buffer, "PNG")
