@@ -139,7 +139,7 @@ def test_a_stop_keeps_what_was_measured(tmp_path: Path, data_folder: Path) -> No
     out = tmp_path / "speed.json"
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "benchmarks", "throughput", "--engines", "onnxruntime-cpu",
+            sys.executable, "-m", "benchmarks", "throughput", "--engines", "onnxruntime-cpu:fp32",
             "--batch-sizes", "1", "--seconds", "0.05", "--rounds", "10000", "--gate-images", "50",
             "--data-folder", data_folder, "--json", out,
         ],

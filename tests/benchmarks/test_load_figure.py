@@ -36,7 +36,11 @@ def test_lines_are_the_percentiles_of_the_server_by_load() -> None:
     assert list(lines) == ["p50", "p90", "p99", "bound 15 ms"]
     assert list(lines["p50"].x) == [100, 200, 400] and list(lines["p50"].y) == [2, 3, 9]
     assert list(lines["p99"].y) == [None, 9, 80] and not lines["p99"].connectgaps
-    assert list(lines["p50"].marker.symbol) == ["circle", "circle", "x"]
+    assert list(lines["p50"].marker.symbol) == [
+        "cross",
+        "cross",
+        "x",
+    ]  # as OpenVINO in every figure
     assert list(lines["bound 15 ms"].x) == [100, 400] and set(lines["bound 15 ms"].y) == {15}
     assert figure.layout.yaxis.type == "log" and figure.layout.xaxis.type is None
     notes = " ".join(note.text for note in figure.layout.annotations)

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from benchmarks.app_speed import served
 from export.catalogue import list_exported
 from tests.resnet_core.live_runs import wait_until
-from tests.ui.live_app import choose, open_tab, words
+from tests.ui.live_app import open_tab, words
+from tests.ui.test_classify_page import clear
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "ui" / "examples"
 
@@ -31,15 +32,15 @@ def test_the_fastest_engine_is_measured_once_then_answers_and_can_be_overridden(
         assert found["model"] == best and "drawn pictures" in found["gate"]
 
         # Another answer is the chosen engine's, and the menu says which that is.
+        clear(page)
         page.set_input_files("#picture input[type=file]", EXAMPLES / "truck.jpg")
-        expect(page.locator(".lab-verdict")).to_have_text("A truck.")
+        expect(page.locator(".lab-verdict")).to_contain_text("truck")
         runs_on = {f"{row['engine']}:{row['precision']}": row["runs"] for row in found["rows"]}
         expect(page.locator(".lab-times")).to_contain_text(runs_on[found["chosen"]])
         page.click("#engine input")
-        expect(page.get_by_role("option", name=f"{found['chosen']} (fastest here)")).to_be_visible()
-        page.keyboard.press("Escape")
-
-        choose(page, "#engine", "onnxruntime-cpu:int8")
+        said = page.get_by_role("option").all_inner_texts()
+        assert any(f"{found['chosen']} (fastest here)" in option for option in said)
+        page.get_by_role("option", name="onnxruntime-cpu:int8", exact=True).click()
         expect(page.locator(".lab-times")).to_contain_text("ONNX Runtime")
         expect(page.locator(".lab-times")).to_contain_text("int8")
         expect(page.locator("#command textarea")).to_have_value(
