@@ -108,7 +108,7 @@ def test_two_results_are_compared_in_words(page: Page) -> None:
 def test_a_measurement_is_started_found_again_and_stopped(page: Page, app: App) -> None:
     page.click("#speed-form button")
     page.click("#speed-engines .token-remove")
-    choose(page, "#speed-engines", "onnxruntime-cpu")
+    choose(page, "#speed-engines", "onnxruntime-cpu:fp32")
     page.keyboard.press("Tab")
     for size in ("8", "32", "128"):
         page.click(f"#speed-batches .token:has-text('{size}') .token-remove")
@@ -117,7 +117,7 @@ def test_a_measurement_is_started_found_again_and_stopped(page: Page, app: App) 
     fill(page, "#speed-rounds", 5000)
     command = page.locator("#speed-command code")
     expect(command).to_contain_text(
-        "python -m benchmarks throughput --models resnet20_v1 --engines onnxruntime-cpu "
+        "python -m benchmarks throughput --models resnet20_v1 --engines onnxruntime-cpu:fp32 "
         "--batch-sizes 1 --threads all --rounds 5000 --processes 3 --seconds 0.1 --gate-images 50"
     )
     page.click("#speed-start")
