@@ -59,7 +59,7 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
     timer.tick(look, [panel.picked, panel.seen], panel.outputs, **AT_ONCE)
     _wire_form(form, command, kept, settings)
     measure.click(_estimate, form.inputs, said, **IN_TURN)
-    start.click(_start, form.inputs, [said, panel.picked], **AT_ONCE).then(**panel.looking())
+    start.click(_start, form.inputs, [said, panel.picked], **IN_TURN).then(**panel.looking())
     again.click(_copy_settings, panel.picked, form.inputs, **IN_TURN)
     return panel, timer
 
