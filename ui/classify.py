@@ -17,7 +17,7 @@ from export.classifier import Answer, classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
 from ui.engines import FASTEST, measure_in_background, offer_engines
-from ui.events import AT_ONCE
+from ui.events import AT_ONCE, settled
 from ui.html import render_problem
 from ui.picture_input import PictureInput
 
@@ -101,7 +101,7 @@ def _wire_page(
     )  # fmt: skip
     gr.on(
         [model.change, top_k.change, engine.change], _command, [model, top_k, engine], command,
-        **AT_ONCE,
+        **settled("classify command"),
     )  # fmt: skip
     gr.on([model.change, answer.change], offer_engines, model, engine, **AT_ONCE)
 

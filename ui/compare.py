@@ -12,7 +12,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.summary import describe_runs
 from ui import jobs
-from ui.events import AT_ONCE
+from ui.events import AT_ONCE, settled
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem, render_table
 from ui.run_view import menu_entry
@@ -45,7 +45,7 @@ def build_compare() -> None:
     accordion.expand(_offer, picked, picked, **AT_ONCE)
     gr.on(
         [part.change for part in choices],
-        _compare, choices, [figure, table, as_csv, as_html], trigger_mode="always_last", **AT_ONCE,
+        _compare, choices, [figure, table, as_csv, as_html], **settled("comparison"),
     )  # fmt: skip
 
 

@@ -14,3 +14,24 @@ IN_TURN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private
 """Through the queue, one at a time: what takes seconds, yields more than once, or warns."""
 AT_ONCE: dict[str, Any] = {**IN_TURN, "queue": False}
 """Answered in the request itself: looks at files, and clicks that only start or stop something."""
+
+
+SETTLE_MS = 50
+
+
+def settled(name: str) -> dict[str, Any]:
+    """Options for a listener that only the last of a burst of changes may reach.
+
+    Filling in a form changes many fields at once, and each tells the listener. Gradio's
+    `always_last` lets all of them leave while none has left yet, and their answers can overtake
+    each other: an older one would stay. The page therefore waits until nothing changed for
+    `SETTLE_MS`, then sends what is there; while an answer is awaited, `always_last` does the rest.
+
+    Args:
+        name: tells this listener's bursts from the others' on the page.
+    """
+    wait = (
+        "(...sent) => new Promise(send => { const waits = window.labWaits ??= {}; "
+        f"clearTimeout(waits[{name!r}]); waits[{name!r}] = setTimeout(() => send(sent), {SETTLE_MS}) }})"
+    )
+    return {**AT_ONCE, "trigger_mode": "always_last", "js": wait}

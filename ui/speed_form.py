@@ -14,7 +14,7 @@ from export.catalogue import list_exported
 from export.engines.catalogue import ENGINES
 from resnet_core.errors import LabError
 from ui import jobs, speed_jobs
-from ui.events import AT_ONCE
+from ui.events import settled
 from ui.html import render_command, render_problem
 
 ALL = "all"
@@ -67,7 +67,7 @@ def build_speed_form() -> SpeedForm:
         start = gr.Button("Start measuring", variant="primary", elem_id="speed-start")
         said = gr.HTML("", elem_id="speed-answer")
     gr.on([part.change for part in inputs], _render_told, inputs, told,
-          trigger_mode="always_last", **AT_ONCE)  # fmt: skip
+          **settled("speed form"))  # fmt: skip
     return SpeedForm(inputs, start, said)
 
 

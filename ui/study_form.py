@@ -13,7 +13,7 @@ from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
-from ui.events import AT_ONCE
+from ui.events import settled
 from ui.html import render_busy, render_command, render_problem
 
 OFFERED_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
@@ -64,7 +64,7 @@ def build_study_form() -> StudyForm:
         start = gr.Button("Start the study", variant="primary", elem_id="study-start")
         said = gr.HTML("", elem_id="study-answer")
     gr.on([part.change for part in inputs], _render_command, inputs, command,
-          trigger_mode="always_last", **AT_ONCE)  # fmt: skip
+          **settled("study form"))  # fmt: skip
     return StudyForm(inputs, start, said)
 
 

@@ -11,7 +11,7 @@ from resnet_core.errors import ConfigError, LabError
 from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.compare import build_compare
-from ui.events import AT_ONCE, IN_TURN
+from ui.events import AT_ONCE, IN_TURN, settled
 from ui.html import render_busy, render_command, render_problem
 from ui.own_images import build_own_images
 from ui.run_actions import build_run_actions
@@ -73,7 +73,7 @@ def _wire_form(
     form["recipe"].input(_fill_in_recipe, form["recipe"], chosen, **AT_ONCE)
     gr.on(
         [part.change for part in form.inputs],
-        _remember, form.inputs, [command, kept], trigger_mode="always_last", **AT_ONCE,
+        _remember, form.inputs, [command, kept], **settled("train form"),
     )  # fmt: skip
     # Command line and settings arrive together: a second event could overtake the first.
     gr.context.Context.root_block.load(

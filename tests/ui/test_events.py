@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import time
 
 import pytest
+from playwright.sync_api import expect
 
+from ui.events import AT_ONCE, settled
 from ui.layout import build_app
 
 
@@ -29,3 +32,36 @@ def test_what_warns_goes_through_the_queue(at_once) -> None:
         (function.__qualname__, inspect.unwrap(function).__code__.co_names) for function in at_once
     ]
     assert not [name for name, used in names if "Warning" in used]
+
+
+def test_a_burst_of_changes_arrives_once_and_as_it_ended(browser) -> None:
+    """Twenty fields filled in at once, over and over: what is answered is the last, never an older one."""
+    import gradio as gr
+
+    heard: list[tuple] = []
+
+    def hear(*sent: object) -> str:
+        heard.append(sent)
+        time.sleep(0.05 * (len(heard) % 2))  # an older answer may well be the slower one
+        return ",".join(str(value) for value in sent)
+
+    with gr.Blocks() as demo:
+        fields = [gr.Number(0, precision=0) for _ in range(20)]
+        said = gr.HTML(elem_id="said")
+        counter = gr.State(0)
+        button = gr.Button("Fill in", elem_id="fill")
+        button.click(lambda n: [n + 1] * 21, counter, [counter, *fields], **AT_ONCE)
+        gr.on([field.change for field in fields], hear, fields, said, **settled("test"))
+    _, url, _ = demo.launch(prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
+    try:
+        page = browser.new_page()
+        page.goto(url)
+        for turn in range(1, 4):
+            page.click("#fill")
+            expect(page.locator("#said")).to_contain_text(",".join([str(turn)] * 20))
+            page.wait_for_timeout(500)
+            assert set(page.inner_text("#said").split(",")) == {str(turn)}
+        page.close()
+    finally:
+        demo.close()
+    assert len(heard) <= 3 * 3  # sixty changes: a few that were on their way may still leave
