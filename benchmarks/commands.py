@@ -14,6 +14,7 @@ from benchmarks.roofline.commands import add_roofline
 from benchmarks.roofline.profile_commands import add_profile
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
+from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
 from resnet_core.console import Commands
 
@@ -44,6 +45,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_why(commands)
     add_throughput(commands)
     add_load(commands)
+    add_vendors(commands)
     add_speed_reports(commands)
     add_roofline(commands)
     add_profile(commands)

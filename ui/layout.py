@@ -76,6 +76,9 @@ def build_app() -> gr.Blocks:
         models_tab.select(**models.opening())
         for part in (panel, models):
             _wire_use(part.use, part.picked, part.message, menus, tabs)
+        speed.planner.use.click(
+            _use_planned, speed.planner.found, [*menus, engine, tabs], **AT_ONCE
+        )
     return app
 
 
@@ -119,6 +122,13 @@ def _use(name: str | None) -> list[Any]:
         return ["", *offer_models(name), gr.Tabs(selected="classify")]
     except LabError as error:
         return [render_problem(str(error)), gr.skip(), gr.skip(), gr.skip()]
+
+
+def _use_planned(found: tuple[str, str]) -> list[Any]:
+    """The model and the engine that were planned, chosen in Classify."""
+    model, engine = found
+    offered = {**offer_engines(model), "value": engine}
+    return [*offer_models(model), offered, gr.Tabs(selected="classify")]
 
 
 def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> None:

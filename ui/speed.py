@@ -17,6 +17,7 @@ from ui.html import render_busy
 from ui.speed_bounds import build_speed_bounds
 from ui.speed_form import SpeedForm, build_speed_form, offered_models, start_measuring
 from ui.speed_look import NOTHING_ELSE, NOTHING_SEEN, look
+from ui.speed_planner import Planner, build_planner
 
 LOOK_EVERY_SECONDS = 2.0
 LEAD = (
@@ -70,6 +71,7 @@ class SpeedTab:
 
     timer: gr.Timer
     form: SpeedForm
+    planner: Planner
 
     def opening(self) -> dict[str, Any]:
         """The arguments of the event with which the tab comes into sight: new runs are offered."""
@@ -83,9 +85,10 @@ def build_speed_tab() -> SpeedTab:
     """Lay the tab out, then wire it. The timer looks at the result while the tab is open."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     panel = _lay_out()
+    timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
+    planner = build_planner(timer)
     build_speed_bounds()
     form = build_speed_form()
-    timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     again = {
         "fn": lambda picked, seen, *rest: look(picked, NOTHING_SEEN, *rest),
         "inputs": panel.inputs, "outputs": panel.outputs, **AT_ONCE,
@@ -97,7 +100,7 @@ def build_speed_tab() -> SpeedTab:
     form.start.click(start_measuring, form.inputs, [form.said, panel.picked], **AT_ONCE).then(
         **again
     )
-    return SpeedTab(timer, form)
+    return SpeedTab(timer, form, planner)
 
 
 def _lay_out() -> SpeedPanel:
