@@ -16,6 +16,7 @@ from ui import jobs
 from ui.events import AT_ONCE, IN_TURN
 from ui.figure import LiveFigure
 from ui.html import render_busy, render_problem
+from ui.seen import Seen, build_seen, marks
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
 from ui.why import WhySection, build_why
@@ -29,7 +30,6 @@ X_AXES = [
 SHOWN = [("training and test", "both"), ("training", "train"), ("test", "test")]
 PAPERS = [("without", False), ("beside ours", True)]
 LOOK_EVERY_SECONDS = 2.0
-NOTHING_SEEN: tuple[Any, ...] = ()
 LEAD = (
     "Is a deeper net a better net? The same training at every depth, with skip connections and "
     "without them."
@@ -47,7 +47,7 @@ class StudyPanel:
     picked: gr.Dropdown
     chosen: list[gr.components.Component]
     """Axis, split and whether the papers' figures are shown."""
-    seen: gr.State
+    seen: gr.JSON
     progress: gr.HTML
     stop: gr.Button
     figure: LiveFigure
@@ -79,7 +79,7 @@ def build_depth_tab() -> tuple[gr.Timer, WhySection]:
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     _wire(panel, timer)
     form.start.click(start_study, form.inputs, [form.said, panel.picked], **IN_TURN).then(
-        lambda *now: look(now[0], NOTHING_SEEN, *now[2:]), panel.inputs, panel.outputs, **AT_ONCE
+        lambda *now: look(now[0], None, *now[2:]), panel.inputs, panel.outputs, **AT_ONCE
     )
     return timer, why
 
@@ -110,7 +110,7 @@ def _lay_out() -> StudyPanel:
                 "Report as one HTML file", interactive=False, elem_id="study-html"
             )
     return StudyPanel(
-        picked, [x, show, papers], gr.State(NOTHING_SEEN), progress, stop, figure, verdicts,
+        picked, [x, show, papers], build_seen(), progress, stop, figure, verdicts,
         curves, gr.State(None), table, (as_csv, as_html),
     )  # fmt: skip
 
@@ -143,7 +143,7 @@ def _stop(picked: str | None) -> None:
 
 def look(
     picked: str | None,
-    seen: tuple[Any, ...],
+    seen: Seen,
     x: str,
     show: str,
     papers: bool,
@@ -162,8 +162,8 @@ def look(
     except LabError as error:
         return [*[gr.skip()] * 2, render_problem(str(error)), *[gr.skip()] * 7]
     entries = [_entry(path) for path in paths]
-    now = (shown, str(entries), str(progress), x, show, papers, str(curves_of))
-    if tuple(seen) == now:
+    now = marks(shown, entries, progress, x, show, papers, curves_of)
+    if seen == now:
         return gr.skip()
     menu = gr.update(choices=entries, **({} if shown == picked else {"value": shown}))
     return [
@@ -176,7 +176,7 @@ def look(
 
 
 def _nothing() -> list[Any]:
-    return [gr.update(choices=[]), ("none",), NO_STUDY, *[gr.skip()] * 7]
+    return [gr.update(choices=[]), marks("none"), NO_STUDY, *[gr.skip()] * 7]
 
 
 def _entry(path: str) -> tuple[str, str]:

@@ -8,6 +8,8 @@ request.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 IN_TURN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -35,3 +37,16 @@ def settled(name: str) -> dict[str, Any]:
         f"clearTimeout(waits[{name!r}]); waits[{name!r}] = setTimeout(() => send(sent), {SETTLE_MS}) }})"
     )
     return {**AT_ONCE, "trigger_mode": "always_last", "js": wait}
+
+
+def turning(active: Sequence[bool]) -> dict[str, Any]:
+    """Options for a listener that starts and stops timers, in the page alone.
+
+    Were the server asked, the answer to the tab opened first could arrive after that to the tab
+    opened next, and leave the timer of the tab in sight standing.
+
+    Args:
+        active: for each of the listener's outputs, whether it is to tick.
+    """
+    updates = [{"__type__": "update", "active": each} for each in active]
+    return {"fn": None, "inputs": None, "js": f"() => {json.dumps(updates)}", **AT_ONCE}

@@ -16,7 +16,7 @@ from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
 from ui.engines import check_forced_engine, offer_engines
-from ui.events import AT_ONCE, IN_TURN
+from ui.events import AT_ONCE, IN_TURN, turning
 from ui.html import render_busy, render_problem
 from ui.models import build_models_tab
 from ui.run_view import render_status
@@ -64,12 +64,12 @@ def build_app() -> gr.Blocks:
                 models = build_models_tab()
         status = ActionList(render_status("starting", []), elem_id="status")
         _wire_status(app, status)
-        timers = {train_tab: timer, depth_tab: study_timer, speed_tab: speed.timer}
+        timers = {
+            train_tab: [timer], depth_tab: [study_timer, why.timer], speed_tab: [speed.timer]
+        }  # fmt: skip
         _wire_timers(timers, [classify_tab, models_tab])
         speed_tab.select(**speed.opening())
         depth_tab.select(**why.opening())
-        for tab in (classify_tab, train_tab, speed_tab, models_tab):
-            tab.select(**why.closing())
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, menus, **AT_ONCE)
             opened(offer_engines, menus[0], engine, **AT_ONCE)
@@ -82,14 +82,12 @@ def build_app() -> gr.Blocks:
     return app
 
 
-def _wire_timers(timers: dict[gr.Tab, gr.Timer], others: list[gr.Tab]) -> None:
+def _wire_timers(timers: dict[gr.Tab, list[gr.Timer]], others: list[gr.Tab]) -> None:
     """Each timer ticks while its own tab is open."""
+    owners = [(owner, timer) for owner, owned in timers.items() for timer in owned]
     for tab in (*timers, *others):
-        active = [timed is tab for timed in timers]
-        tab.select(
-            lambda active=active: [gr.Timer(active=each) for each in active],
-            None, list(timers.values()), **AT_ONCE,
-        )  # fmt: skip
+        active = [owner is tab for owner, _ in owners]
+        tab.select(outputs=[timer for _, timer in owners], **turning(active))
 
 
 def _wire_status(app: gr.Blocks, status: ActionList) -> None:

@@ -14,9 +14,10 @@ from ui import speed_jobs
 from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_busy
+from ui.seen import build_seen
 from ui.speed_bounds import build_speed_bounds
 from ui.speed_form import SpeedForm, build_speed_form, offered_models, start_measuring
-from ui.speed_look import NOTHING_ELSE, NOTHING_SEEN, look
+from ui.speed_look import NOTHING_ELSE, look
 from ui.speed_planner import Planner, build_planner
 
 LOOK_EVERY_SECONDS = 2.0
@@ -32,7 +33,7 @@ class SpeedPanel:
     """What a look at a result fills."""
 
     picked: gr.Dropdown
-    seen: gr.State
+    seen: gr.JSON
     progress: gr.HTML
     stop: gr.Button
     found: gr.Column
@@ -90,7 +91,7 @@ def build_speed_tab() -> SpeedTab:
     build_speed_bounds()
     form = build_speed_form()
     again = {
-        "fn": lambda picked, seen, *rest: look(picked, NOTHING_SEEN, *rest),
+        "fn": lambda picked, seen, *rest: look(picked, None, *rest),
         "inputs": panel.inputs, "outputs": panel.outputs, **AT_ONCE,
     }  # fmt: skip
     timer.tick(look, panel.inputs, panel.outputs, **AT_ONCE)
@@ -144,7 +145,7 @@ def _lay_out() -> SpeedPanel:
             )  # fmt: skip
             comparison = gr.HTML("", elem_id="speed-comparison")
     return SpeedPanel(
-        picked, gr.State(NOTHING_SEEN), progress, stop, found, model, threads, batch,
+        picked, build_seen(), progress, stop, found, model, threads, batch,
         [by_batch, latency, front], marks, machine, rows, downloads, against, comparison,
     )  # fmt: skip
 

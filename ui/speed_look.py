@@ -13,6 +13,7 @@ import gradio as gr
 from benchmarks.throughput.stored import StoredSpeed, read_speed
 from ui import speed_jobs
 from ui.child import reap
+from ui.seen import Seen, marks
 from ui.speed_view import (
     NO_RESULTS,
     menu_entry,
@@ -23,12 +24,11 @@ from ui.speed_view import (
     render_rows,
 )
 
-NOTHING_SEEN: tuple[Any, ...] = ()
 NOTHING_ELSE = ("nothing", "")
 
 
 def look(
-    picked: str | None, seen: tuple[Any, ...], model: str | None, threads: str | None, batch: str,
+    picked: str | None, seen: Seen, model: str | None, threads: str | None, batch: str,
     against: str | None,
 ) -> Any:  # fmt: skip
     """Everything the panel shows of the result picked; nothing is sent where nothing changed."""
@@ -41,8 +41,8 @@ def look(
         return _nothing(picked, seen)
     stored = speed_jobs.read(shown)
     progress = render_progress(shown, stored)
-    now = (str(shown), str(entries), progress, model, threads, batch, against, _stamp(shown))
-    if tuple(seen) == now:
+    now = marks(shown, entries, progress, model, threads, batch, against, _stamp(shown))
+    if seen == now:
         return gr.skip()
     menu = gr.update(choices=entries, **({} if str(shown) == picked else {"value": str(shown)}))
     is_live = shown == speed_jobs.live_file()
@@ -56,12 +56,12 @@ def look(
     ]  # fmt: skip
 
 
-def _nothing(picked: str | None, seen: tuple[Any, ...]) -> Any:
+def _nothing(picked: str | None, seen: Seen) -> Any:
     """The empty state; a measurement that ended before its first row says how."""
     last = speed_jobs.last_file()
     problem = render_progress(last, None) if last is not None and str(last) == picked else ""
-    now = ("none", problem)
-    if tuple(seen) == now:
+    now = marks("none", problem)
+    if seen == now:
         return gr.skip()
     head = [gr.update(choices=[]), now, problem or NO_RESULTS, gr.update(visible=False)]
     return [*head, gr.update(visible="hidden"), *[gr.skip()] * 12]
@@ -92,7 +92,9 @@ def _offer(said: Sequence[str], chosen: str | None, first: str = "") -> tuple[An
     """A radio of what there is, in sight where there is a choice, and what it stands on."""
     there = list(dict.fromkeys(said))
     now = next(name for name in (chosen, first, *there) if name in there) if there else ""
-    return gr.update(choices=there, value=now or None, visible=len(there) > 1), now
+    # A choice that stands is not sent: a newer one may have been made meanwhile.
+    value = {} if now == (chosen or "") else {"value": now or None}
+    return gr.update(choices=there, visible=len(there) > 1, **value), now
 
 
 def _files(path: Path, stored: StoredSpeed, is_live: bool) -> list[Any]:
@@ -118,5 +120,6 @@ def _write(path: Path, written_at: float) -> list[str]:
 
 def _compared(shown: Path, others: list[tuple[str, str]], against: Path | None) -> list[Any]:
     first = against if against is not None and against != shown else None
-    menu = gr.update(choices=[NOTHING_ELSE, *others], value=str(first) if first else "")
+    value = {} if first else {"value": ""}
+    menu = gr.update(choices=[NOTHING_ELSE, *others], **value)
     return [menu, render_comparison(first, shown) if first else ""]

@@ -19,10 +19,10 @@ from ui import jobs
 from ui.child import Child, reap
 from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem, render_table
+from ui.seen import Seen, build_seen, marks
 
 LATENCY_MS = 20.0
 ERROR_PERCENT = 10.0
-NOTHING_SEEN: tuple[Any, ...] = ()
 HEADINGS = ("model", "engine", "p99, one picture", "test error", "in batches", "within both")
 NOTHING_MEASURED = (
     '<p class="lab-note">No engine was measured on this machine yet. “Measure the engines” takes '
@@ -62,12 +62,12 @@ def build_planner(timer: gr.Timer) -> Planner:
                 )
         with gr.Column(scale=8, min_width=320):
             answer = gr.HTML(render_busy("Reading what was measured"), elem_id="plan-answer")
-    found, seen = gr.State(None), gr.State(NOTHING_SEEN)
+    found, seen = gr.State(None), build_seen()
     outputs = [answer, measure, use, found, seen]
     timer.tick(look, [latency, error, seen], outputs, **AT_ONCE)
     gr.on(
         [latency.change, error.change],
-        lambda latency, error: look(latency, error, NOTHING_SEEN), [latency, error], outputs, **settled("plan"),
+        lambda latency, error: look(latency, error, None), [latency, error], outputs, **settled("plan"),
     )  # fmt: skip
     measure.click(_measure, [latency, error], outputs, **AT_ONCE)
     return Planner(use, found)
@@ -77,13 +77,13 @@ def _limit(value: float, label: str, name: str) -> gr.Number:
     return gr.Number(value, label=label, minimum=0, elem_id=f"plan-{name}")
 
 
-def look(latency: float | None, error: float | None, seen: tuple[Any, ...]) -> Any:
+def look(latency: float | None, error: float | None, seen: Seen) -> Any:
     """The plan within these limits as values of the outputs; nothing where nothing changed."""
     models = list_exported()
     measured = [tuned for model in models if (tuned := read_tuned(model.file))]
     is_measuring = _child().process_id() is not None
-    now = (latency, error, str(measured), is_measuring, _child().problem())
-    if tuple(seen) == now:
+    now = marks(latency, error, measured, is_measuring, _child().problem())
+    if seen == now:
         return gr.skip()
     return [*_told(latency, error, measured, is_measuring, models), now]
 
@@ -153,4 +153,4 @@ def _measure(latency: float | None, error: float | None) -> Any:
         names = [model.name for model in list_exported()]
         words = ["tune", *names, "--data-folder", str(default_data_folder().resolve())]
         _child().start(["export", *words], {"models": names})
-    return look(latency, error, NOTHING_SEEN)
+    return look(latency, error, None)

@@ -21,11 +21,11 @@ from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_busy
 from ui.run_view import NO_RUNS, action_commands, menu_entry, render_queue, render_run
+from ui.seen import Seen, build_seen, marks
 
 FIGURE_HEIGHTS = {"error": 300, "loss": 210, "gradients": 210, "learning_rate": 170, "speed": 170}
 CAN_STOP = ("running", "queued")
 CAN_RESUME = ("stopped", "interrupted", "failed")
-NOTHING_SEEN: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WatchPanel:
     """What a look at a run fills, and what acts on it."""
 
     picked: gr.Dropdown
-    seen: gr.State
+    seen: gr.JSON
     header: gr.HTML
     stop: gr.Button
     resume: gr.Button
@@ -56,7 +56,7 @@ class WatchPanel:
     def looking(self) -> dict[str, Any]:
         """The arguments of an event that looks at the run again, whatever was seen before."""
         return {
-            "fn": lambda picked: look(picked, NOTHING_SEEN), "inputs": self.picked,
+            "fn": lambda picked: look(picked, None), "inputs": self.picked,
             "outputs": self.outputs, **AT_ONCE,
         }  # fmt: skip
 
@@ -82,7 +82,7 @@ def build_watch() -> WatchPanel:
             elem_id="run-commands",
         )  # fmt: skip
         log = gr.Textbox(label="What the run printed", lines=8, max_lines=16, interactive=False)
-    seen = gr.State(NOTHING_SEEN)
+    seen = build_seen()
     return WatchPanel(
         picked, seen, header, stop, resume, use, message, queue, details, figures, commands, log
     )
@@ -102,7 +102,7 @@ def _figure(name: str) -> LiveFigure:
     return LiveFigure(height=FIGURE_HEIGHTS[name], elem_id=f"figure-{name}")
 
 
-def look(picked: str | None, seen: tuple[Any, ...]) -> Any:
+def look(picked: str | None, seen: Seen) -> Any:
     """Everything the panel shows of the run picked; nothing is sent where nothing changed.
 
     With no run picked (or a deleted one), the running run, else the newest, is shown.
@@ -114,11 +114,11 @@ def look(picked: str | None, seen: tuple[Any, ...]) -> Any:
     shown = _choose(picked, rows)
     row = next((row for row in rows if row["name"] == shown), None)
     queue = render_queue(rows)
-    now = (shown, entries, str(row), queue)
-    if tuple(seen) == now:
+    now = marks(shown, entries, row, queue)
+    if seen == now:
         return gr.skip()
     # An open menu is left alone, and a choice made meanwhile is not taken back.
-    is_same_menu = len(seen) == len(now) and tuple(seen[1]) == tuple(entries) and shown == picked
+    is_same_menu = seen is not None and len(seen) > 1 and seen[1] == now[1] and shown == picked
     chosen = {} if shown == picked else {"value": shown}
     menu = gr.skip() if is_same_menu else gr.update(choices=entries, **chosen)
     if row is None:

@@ -28,6 +28,7 @@ from ui.child import reap
 from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem
+from ui.seen import Seen, build_seen, marks
 from ui.why_jobs import WhyJob
 from ui.why_surgery import build_operating_table
 from ui.why_training import build_training_gradients
@@ -63,7 +64,7 @@ class View:
     start: gr.Button
     stop: gr.Button
     state: gr.HTML
-    seen: gr.State
+    seen: gr.JSON
 
     @property
     def job(self) -> WhyJob:
@@ -104,15 +105,9 @@ class WhySection:
         return {
             "fn": _opener(self.views),
             "inputs": [self.current, self.operated, *pickers],
-            "outputs": [self.timer, self.operated, *pickers, *shown],
+            "outputs": [self.operated, *pickers, *shown],
             **AT_ONCE,
         }
-
-    def closing(self) -> dict[str, Any]:
-        """The arguments of the event with which it goes out of sight."""
-        return {
-            "fn": lambda: gr.Timer(active=False), "inputs": None, "outputs": self.timer, **AT_ONCE,
-        }  # fmt: skip
 
 
 def build_why() -> WhySection:
@@ -180,7 +175,7 @@ def _build_view(analysis: str, column: gr.Column) -> View:
     state = gr.HTML(elem_id=f"why-state-{analysis}")
     return View(
         analysis, column, figures, origin, source, picked, points, style, command, start, stop, state,
-        gr.State(()),
+        build_seen(),
     )  # fmt: skip
 
 
@@ -227,8 +222,8 @@ def _starter(view: View) -> Callable[..., list[Any]]:
 
 
 def _looker(view: View) -> Callable[..., list[Any]]:
-    def look(source: str, style: str, seen: Any) -> list[Any]:
-        return _look(view, source, style, ())
+    def look(source: str, style: str, seen: Seen) -> list[Any]:
+        return _look(view, source, style, None)
 
     return look
 
@@ -242,7 +237,9 @@ def _ticker(views: list[View], always: bool = False) -> Callable[..., list[Any]]
             source, style, seen = asked[3 * number : 3 * number + 3]
             is_current = view.analysis == current
             shown += (
-                _look(view, source, style, () if always else seen) if is_current else _nothing(view)
+                _look(view, source, style, None if always else seen)
+                if is_current
+                else _nothing(view)
             )
         return shown
 
@@ -264,11 +261,11 @@ def _opener(views: list[View]) -> Callable[..., list[Any]]:
                 shown += _nothing(view)
                 continue
             is_live = view.job.process_id() is not None
-            values = _look(view, COMPUTED if is_live else SHIPPED, IN_3D, ())
+            values = _look(view, COMPUTED if is_live else SHIPPED, IN_3D, None)
             values[1] = COMPUTED if is_live else gr.skip()
             shown += values
         nets = gr.update(choices=choices, value=operated if operated in choices else choices[0])
-        return [gr.Timer(active=True), nets, *menus, *shown]
+        return [nets, *menus, *shown]
 
     return opened
 
@@ -284,15 +281,15 @@ def _nothing(view: View) -> list[Any]:
     return [gr.skip()] * len(view.outputs)
 
 
-def _look(view: View, source: str, style: str, seen: Any) -> list[Any]:
+def _look(view: View, source: str, style: str, seen: Seen) -> list[Any]:
     """What the view shows now; nothing is sent where nothing changed."""
     reap()
     job = view.job
     path = job.results_file if source == COMPUTED else job.shipped_file
     is_live = job.process_id() is not None
     try:
-        now = (source, style, _fingerprint(path), is_live)
-        if tuple(seen) == now:
+        now = marks(source, style, _fingerprint(path), is_live)
+        if seen == now:
             return _nothing(view)
         stored = read_stored(path)
         figures = _draw(view, stored, style)

@@ -11,7 +11,9 @@ from playwright.sync_api import Page, expect
 
 from resnet_core.runs.folder import RunFolder, list_runs
 
-PATIENCE_MS = 300_000
+PATIENCE_MS = 120_000
+MOUNTING_MS = 300
+"""What is typed into a field in the very moment in which Gradio mounts it is overwritten."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -47,6 +49,12 @@ def open_tab(browser, url: str, tab: str, **options: object) -> Page:
     page.goto(url)
     page.get_by_role("tab", name=tab).click()
     return page
+
+
+def unfold(page: Page, accordion: str) -> None:
+    """Open what is folded, and let its fields come."""
+    page.locator(f"{accordion} button").first.click()
+    page.wait_for_timeout(MOUNTING_MS)
 
 
 def choose(page: Page, box: str, option: str) -> None:

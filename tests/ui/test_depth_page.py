@@ -15,7 +15,7 @@ from resnet_core.files import write_json
 from resnet_core.runs.folder import RunState
 from resnet_core.training.recipes import RECIPES
 from tests.resnet_core.live_runs import wait_until
-from tests.ui.live_app import App, choose, end_runs, fill, open_tab, words
+from tests.ui.live_app import App, choose, end_runs, fill, open_tab, unfold, words
 from tests.ui.test_classify_page import contrast
 from tests.written_runs import write_run
 
@@ -99,7 +99,7 @@ def test_a_study_is_seen_judged_and_taken_along(page: Page, app: App) -> None:
         "[...document.querySelector('#study-curves .lab-plot').data].every(l => l.name.includes('Plain 56'))"
     )
 
-    page.click("#study-table button")
+    unfold(page, "#study-table")
     page.wait_for_selector("#study-table td")
     with page.expect_download() as csv:
         page.click("#study-csv")
@@ -110,7 +110,7 @@ def test_a_study_is_seen_judged_and_taken_along(page: Page, app: App) -> None:
 
 
 def test_a_study_is_started_watched_and_stopped(page: Page, app: App) -> None:
-    page.click("#study-form button")
+    unfold(page, "#study-form")
     fill(page, "#study-epochs", 30)
     page.click(
         "#study-depths button[aria-label*='32'], #study-depths .token:has-text('32') .token-remove"
@@ -136,7 +136,7 @@ def test_a_study_is_started_watched_and_stopped(page: Page, app: App) -> None:
 
 
 def test_wrong_settings_are_said(page: Page) -> None:
-    page.click("#study-form button")
+    unfold(page, "#study-form")
     fill(page, "#study-epochs", 0)
     expect(page.locator("#study-command")).to_contain_text("more than 0 epochs")
 
@@ -150,7 +150,7 @@ def test_depth_fits_and_can_be_read(browser, app: App, width: int, dark: bool) -
     )  # fmt: skip
     page.wait_for_selector("#study-verdicts li")
     for accordion in ("#study-table", "#study-form"):
-        page.click(f"{accordion} button")
+        unfold(page, accordion)
     page.wait_for_selector("#study-start")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for selector in ("#study-progress p", "#study-verdicts small", "#study-verdicts .lab-outcome"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 
+import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
@@ -13,9 +14,21 @@ from ui.layout import build_app
 
 
 @pytest.fixture(scope="module")
-def at_once() -> list:
+def events() -> list:
+    return list(build_app().fns.values())
+
+
+@pytest.fixture(scope="module")
+def at_once(events) -> list:
     """The functions of all events that are answered in the request itself."""
-    return [event.fn for event in build_app().fns.values() if event.fn and not event.queue]
+    return [event.fn for event in events if event.fn and not event.queue]
+
+
+def test_timers_are_started_and_stopped_by_the_page_alone(events) -> None:
+    """An answer of the server to the tab before could arrive after that to the tab in sight."""
+    turned = [event for event in events if any(isinstance(o, gr.Timer) for o in event.outputs)]
+    assert len(turned) == 5, "one for each tab"
+    assert not [event for event in turned if event.fn or not event.js]
 
 
 def test_what_yields_goes_through_the_queue(at_once) -> None:
@@ -36,8 +49,6 @@ def test_what_warns_goes_through_the_queue(at_once) -> None:
 
 def test_a_burst_of_changes_arrives_once_and_as_it_ended(browser) -> None:
     """Twenty fields filled in at once, over and over: what is answered is the last, never an older one."""
-    import gradio as gr
-
     heard: list[tuple] = []
 
     def hear(*sent: object) -> str:

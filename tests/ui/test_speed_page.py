@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.app_speed import served
 from benchmarks.throughput.stored import read_speed
 from tests.resnet_core.live_runs import wait_until
-from tests.ui.live_app import App, choose, end_runs, fill, open_tab, words
+from tests.ui.live_app import App, choose, end_runs, fill, open_tab, unfold, words
 from tests.ui.test_classify_page import contrast
 from tests.written_speed import ENVIRONMENT, failed_row, speed_row, write_speed
 
@@ -84,7 +84,7 @@ def test_a_result_is_seen_with_its_machine_and_what_is_missing(page: Page) -> No
 
 
 def test_a_result_is_taken_along(page: Page) -> None:
-    page.click("#speed-table button")
+    unfold(page, "#speed-table")
     expect(page.locator("#speed-table td", has_text="no figure: TensorRT")).to_be_visible()
     with page.expect_download() as csv:
         page.click("#speed-csv")
@@ -95,7 +95,7 @@ def test_a_result_is_taken_along(page: Page) -> None:
 
 
 def test_two_results_are_compared_in_words(page: Page) -> None:
-    page.click("#speed-compare button")
+    unfold(page, "#speed-compare")
     choose_result(page, "#speed-against", "Abacus 8000")
     said = page.locator("#speed-comparison")
     expect(said).to_contain_text("Of 2 cases in both: 2 slower.")
@@ -106,7 +106,7 @@ def test_two_results_are_compared_in_words(page: Page) -> None:
 
 
 def test_a_measurement_is_started_found_again_and_stopped(page: Page, app: App) -> None:
-    page.click("#speed-form button")
+    unfold(page, "#speed-form")
     page.click("#speed-engines .token-remove")
     choose(page, "#speed-engines", "onnxruntime-cpu:fp32")
     page.keyboard.press("Tab")
@@ -140,7 +140,7 @@ def test_a_measurement_is_started_found_again_and_stopped(page: Page, app: App) 
 
 
 def test_what_makes_no_sense_is_said(page: Page) -> None:
-    page.click("#speed-form button")
+    unfold(page, "#speed-form")
     fill(page, "#speed-seconds", 0)
     expect(page.locator("#speed-command")).to_contain_text("more than 0")
     page.click("#speed-start")
@@ -170,7 +170,7 @@ def test_speed_fits_and_can_be_read(browser, app: App, width: int, dark: bool) -
     )  # fmt: skip
     page.wait_for_selector("#speed-front .scatterlayer .trace")
     for accordion in ("#speed-table", "#speed-compare", "#speed-form"):
-        page.click(f"{accordion} button")
+        unfold(page, accordion)
     choose_result(page, "#speed-against", "Abacus 8000")
     page.wait_for_selector("#speed-comparison td")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

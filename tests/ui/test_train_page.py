@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.app_speed import served
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
-from tests.ui.live_app import App, choose, end_runs, fill, open_tab, words
+from tests.ui.live_app import App, choose, end_runs, fill, open_tab, unfold, words
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
 EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
@@ -166,7 +166,7 @@ def test_runs_queue_and_can_be_reordered_withdrawn_and_deleted(page: Page, app: 
 
     shown = page.locator("#run input").input_value()
     assert "stopped" in shown
-    page.click("#run-more button")
+    unfold(page, "#run-more")
     page.click("#delete")
     expect(page.locator("#delete-question")).to_contain_text("for good?")
     page.click("#delete-keep")
@@ -179,7 +179,7 @@ def test_runs_queue_and_can_be_reordered_withdrawn_and_deleted(page: Page, app: 
 def test_settings_are_checked_and_kept(page: Page) -> None:
     choose(page, "#recipe", "paper")
     expect(page.locator("#train-command code")).to_contain_text("--recipe paper")
-    page.click("#recipe-fields button")
+    unfold(page, "#recipe-fields")
     fill(page, "#recipe-batch_size", 0)
     expect(page.locator("#train-command .lab-problem")).to_contain_text("at least 1 image")
     fill(page, "#recipe-batch_size", 64)
@@ -203,7 +203,7 @@ def test_own_images_are_shown_before_training(page: Page, tmp_path: Path, shapes
             Image.fromarray(shapes.train.images[number].numpy()).save(picture)
             file.write(picture, f"{label}/{number}.png")
         file.writestr("rings/broken.jpg", b"not a picture")
-    page.click("#own-images button")
+    unfold(page, "#own-images")
     page.set_input_files("#own-file input[type=file]", archive)
     page.wait_for_selector(".lab-own")
     text = page.inner_text("#own-answer")
@@ -229,7 +229,7 @@ def test_an_estimate_comes_before_the_run(page: Page) -> None:
 def test_runs_are_compared_and_taken_along(page: Page, app: App, tmp_path: Path) -> None:
     finished = [run.name for run in list_runs(app.runs) if run.summary_file.exists()]
     assert finished, "the first test of this file leaves a finished run"
-    page.click("#compare-runs button")
+    unfold(page, "#compare-runs")
     page.wait_for_selector("#compare-table td")
     assert finished[0] in page.inner_text("#compare-table")
     page.wait_for_function("document.querySelector('#compare-figure .lab-plot').data?.length > 0")
@@ -251,7 +251,7 @@ def test_train_and_models_fit_and_can_be_read(browser, app: App, width: int, dar
     )  # fmt: skip
     page.wait_for_selector("#run-header .lab-run-figures")
     for accordion in ("#recipe-fields", "#more-settings", "#own-images", "#run-more", "#run-log"):
-        page.click(f"{accordion} button")
+        unfold(page, accordion)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for selector in (".lab-run-about", ".lab-run-figures", ".lab-command code", ".lab-state"):
         assert contrast(page, selector) >= 4.5, selector

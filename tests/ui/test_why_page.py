@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from benchmarks.app_speed import served
-from tests.ui.live_app import PATIENCE_MS, words
+from tests.ui.live_app import PATIENCE_MS, unfold, words
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +114,7 @@ def test_a_surface_is_turned_by_hand_stays_so_and_is_saved_as_seen(page: Page, t
 def test_a_computation_grows_on_the_page_and_a_reload_finds_it_again(
     page: Page, why_url: str, data_folder: Path
 ) -> None:
-    page.locator("#why-compute-gradients button").first.click()
+    unfold(page, "#why-compute-gradients")
     page.click("#why-nets-gradients input")
     for _ in range(5):  # leave one net
         page.keyboard.press("Backspace")
@@ -126,7 +126,7 @@ def test_a_computation_grows_on_the_page_and_a_reload_finds_it_again(
     expect(page.get_by_label("computed here").first).to_be_checked()
     expect(title(page, "why-gradients-1")).to_contain_text("in plain20")
     expect(page.locator("#why-state-gradients .lab-busy")).to_have_count(0)
-    page.locator("#why-compute-gradients button").first.click()
+    unfold(page, "#why-compute-gradients")
     expect(page.locator("#why-start-gradients")).to_be_enabled()
     expect(page.locator("#why-start-gradients")).to_have_text("Compute")
     expect(page.locator("#why-stop-gradients")).to_be_disabled()
