@@ -10,6 +10,8 @@ import pytest
 from benchmarks.depth.report import cells_in_words
 from benchmarks.depth.results import read_results
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
+from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
+from benchmarks.throughput.stored import fastest, read_speed
 from resnet_core.zoo import zoo_entries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +34,18 @@ def test_the_shipped_study_stands_in_its_table() -> None:
     for cell in cells:
         family, depth, seeds, train, test, *_ = cells_in_words(cell)
         assert f"| {family} {depth} | {seeds} | {train} | {test} |" in README
+
+
+def test_the_shipped_speed_stands_in_its_table() -> None:
+    stored = read_speed(SPEED_FOLDER / "epyc-2-cores.json")
+    measured = [row for row in stored.measured if row["threads"] == "all"]
+    setups = dict.fromkeys((row["model"], row["engine"], row["precision"]) for row in measured)
+    assert len(setups) == 14
+    for setup in setups:
+        rows = [row for row in measured if setup == (row["model"], row["engine"], row["precision"])]
+        best, one = fastest(rows), next(row for row in rows if row["batch_size"] == 1)
+        start = f"| {setup[1]}:{setup[2]} | `{setup[0]}` | {one['p50_ms']:.2f} ms |"
+        assert f"{start} {best['images_per_second']:,.0f} images/s (" in README
 
 
 def test_linked_files_exist() -> None:
