@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from export.engines.interface import Obstacle
+from export.folder.commands import add_folder_options, classify_to_table
 from export.plan_commands import add_tuning
 from export.precisions import EXACT, FILE_PRECISIONS
 from export.triton.commands import add_triton_commands
@@ -58,11 +59,14 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     ship.set_defaults(execute=_ship)
 
     classify = commands.add_parser("classify", help="say what is in pictures")
-    classify.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
+    classify.add_argument(
+        "pictures", type=Path, nargs="+", metavar="PICTURE", help="files; with --csv also folders"
+    )
     classify.add_argument("--model", "--name", dest="model", default="resnet20_v1")
     classify.add_argument("--top-k", type=int, default=5, help="classes to show (default: 5)")
     classify.add_argument("--engine", default="", help=ENGINE_HELP)
-    classify.add_argument("--json", action="store_true", help="print a JSON list")
+    classify.add_argument("--json", action="store_true", help="print JSON; with --csv, lines of it")
+    add_folder_options(classify)
     classify.set_defaults(execute=_classify)
 
     engines = commands.add_parser(
@@ -137,6 +141,8 @@ def _ship(options: argparse.Namespace) -> int:
 
 
 def _classify(options: argparse.Namespace) -> int:
+    if options.csv:
+        return classify_to_table(options)
     from export.classifier import classify
 
     if options.top_k < 1:

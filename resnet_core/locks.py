@@ -30,6 +30,11 @@ def try_hold(path: Path) -> Iterator[bool]:
         file.close()
 
 
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock a file that is open for as long as it is, if nobody has it; says whether it is locked."""
+    return _lock(file, wait=False)
+
+
 def _open(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
     return open(path, "ab")

@@ -28,6 +28,7 @@ MAX_PIXELS = 120_000_000
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 # Nets here see 32 to 224 pixels: a JPEG is decoded no larger than it needs to stay sharp.
 ENOUGH_PIXELS = 1024
+TIMES_INPUT = 3  # where only a net looks; `to_input` itself reduces pictures to that first
 BACKGROUND = (255, 255, 255)
 
 
@@ -41,8 +42,12 @@ class Picture:
     notes: tuple[str, ...]
 
 
-def read_picture(source: Path | bytes) -> Picture:
+def read_picture(source: Path | bytes, enough_pixels: int = ENOUGH_PIXELS) -> Picture:
     """Decode a picture file into upright RGB.
+
+    Args:
+        enough_pixels: a JPEG may be decoded at a half, quarter or eighth of its width and height
+            while both keep at least this many.
 
     Raises:
         PictureError: not a picture, damaged, too large, or of a kind that has no pixels.
@@ -54,7 +59,7 @@ def read_picture(source: Path | bytes) -> Picture:
     formats = _set_up_pillow()
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
-            return _to_rgb(image)
+            return _to_rgb(image, enough_pixels)
     except Image.DecompressionBombError:
         raise PictureError(
             f"This picture has more than {MAX_PIXELS // 10**6} million pixels: scale it down first."
@@ -68,6 +73,11 @@ def read_picture(source: Path | bytes) -> Picture:
         raise PictureError(
             f"This picture is damaged or incomplete ({error}): open and save it again, or try another."
         ) from None
+
+
+def read_input(source: Path | bytes, size: int) -> NDArray[np.uint8]:
+    """A picture file as a net sees it, (size, size, 3) uint8. Raises PictureError."""
+    return to_input(read_picture(source, TIMES_INPUT * size).image, size)
 
 
 def to_input(picture: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -97,7 +107,13 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise PictureError(f"There is no picture at {path}: check the path.") from None
     except IsADirectoryError:
-        raise PictureError(f"{path} is a folder: name the pictures in it.") from None
+        raise PictureError(
+            f"{path} is a folder: name the pictures in it, or give --csv FILE to classify them all."
+        ) from None
+    except OSError as error:
+        raise PictureError(
+            f"This file can't be read ({error.strerror}): check its permissions and its disk."
+        ) from None
 
 
 def _refuse_at_sight(data: bytes) -> None:
@@ -133,7 +149,7 @@ def _register_heif() -> None:
     register_heif_opener(thumbnails=False)
 
 
-def _to_rgb(image: Image.Image) -> Picture:
+def _to_rgb(image: Image.Image, enough_pixels: int) -> Picture:
     from PIL import ImageOps
 
     notes = []
@@ -143,7 +159,7 @@ def _to_rgb(image: Image.Image) -> Picture:
         image.seek(0)
     size = image.size
     if image.format == "JPEG" and image.mode == "RGB":
-        image.draft("RGB", (ENOUGH_PIXELS, ENOUGH_PIXELS))
+        image.draft("RGB", (enough_pixels, enough_pixels))
     image.load()
     if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter: width and height change places
         size = size[::-1]

@@ -1,0 +1,86 @@
+"""A folder to a table, told as events: what begins, how far it is, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+from export.catalogue import find_exported
+from export.classifier import open_engine
+from export.folder.files import find_files
+from export.folder.order import Order
+from export.folder.stream import classify_many
+from export.folder.table import Form, Table, open_table
+from resnet_core.events import Event
+
+
+@dataclass(frozen=True)
+class Opened(Event):
+    """The files are found, the engine and the table are open."""
+
+    kind = "opened"
+    table: str
+    model: str
+    engine: str
+    files: int
+    done: int
+    """Files that the table tells of already."""
+
+
+@dataclass(frozen=True)
+class Advanced(Event):
+    """A batch is in the table."""
+
+    kind = "advanced"
+    done: int
+    files: int
+    unreadable: int
+    files_per_second: float
+    """Since this run began."""
+    eta_seconds: float
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """Every file is in the table."""
+
+    kind = "ended"
+    table: str
+    files: int
+    unreadable: int
+    classified_now: int
+    """Files of this run; the others were in the table."""
+    seconds: float
+
+
+def classify_folder(order: Order) -> Iterator[Event]:
+    """Classify every file that the table does not tell of yet, and write the answers to it.
+
+    Raises:
+        ConfigError: an option makes no sense, or there is no such engine.
+        PictureError: there is nothing to classify.
+        ModelError: there is no such model, or the engine can't be used here.
+        LabError: the table is not one that this run can go on with.
+    """
+    order.check()
+    files = find_files(order.sources, order.table)
+    model = open_engine(order.model, order.engine)
+    name = find_exported(order.model).name
+    form = Form(name, model.name, model.facts.class_names, order.top_k)
+    with open_table(order.table, form, order.again) as table:
+        left = [path for path in files if path not in table]
+        done = len(files) - len(left)
+        yield Opened(str(order.table), name, model.name, len(files), done)
+        began = perf_counter()
+        for batch in classify_many(left, model, order.batch_size):
+            table.append(batch)
+            done += len(batch)
+            yield _advance(table, len(files), done, len(left), perf_counter() - began)
+        seconds = perf_counter() - began
+        yield Ended(str(order.table), len(files), table.unreadable, len(left), seconds)
+
+
+def _advance(table: Table, files: int, done: int, asked: int, seconds: float) -> Advanced:
+    rate = (done - files + asked) / seconds
+    return Advanced(done, files, table.unreadable, rate, (files - done) / rate)
