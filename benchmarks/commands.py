@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
+from benchmarks.folder.commands import add_folder
 from benchmarks.load.commands import add_load
 from benchmarks.roofline.commands import add_roofline
 from benchmarks.roofline.profile_commands import add_profile
@@ -40,6 +41,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     app.add_argument("--json", action="store_true", help="print one JSON object")
     app.set_defaults(execute=_app)
 
+    add_folder(commands)
     add_compare(commands)
     add_depth(commands)
     add_why(commands)
