@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +9,17 @@ import gradio as gr
 from PIL import Image
 
 from export.catalogue import find_listed, list_exported
-from export.classifier import Answer, classify, compare
+from export.classifier import classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
 from ui.engines import FASTEST, measure_in_background, offer_engines
 from ui.events import AT_ONCE, settled
+from ui.gallery import build_gallery
 from ui.html import render_problem
 from ui.picture_input import PictureInput
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.jpg"))
 NOBODY = ""
-MANY_HEADERS = ["File", "Answer", "Probability, %", "Next guess", "Probability, %", "Remark"]
-MOST_FILES = 1000
 
 
 def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
@@ -67,16 +62,8 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
             min_width=240, scale=4, allow_custom_value=True,
         )  # fmt: skip
-    with gr.Accordion("Several pictures at once", open=False, elem_id="several"):
-        files = gr.File(label="Pictures", file_count="multiple", height=140, elem_id="files")
-        table = gr.HTML(visible=False, elem_id="answers")
-        download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
+    build_gallery(model, engine)
     _wire_page(picture, model, other, top_k, engine, answer, command)
-    gr.on(
-        [files.change, model.change, engine.change], _classify_many, [files, model, engine],
-        [table, download],
-        api_visibility="private",
-    )  # fmt: skip
     _wire_api(picture, model, top_k, engine)
     return model, other, engine
 
@@ -151,43 +138,3 @@ def _answer_api(
         raise gr.Error(str(error), print_exception=False) from None
     ranked = dict(answer.ranked(max(1, int(top_k))))
     return ranked, Image.fromarray(answer.seen), answer.to_dict(int(top_k))
-
-
-def _classify_many(files: list[str] | None, model: str | None, engine: str) -> tuple[Any, Any]:
-    if not files or model is None:
-        return gr.update(visible=False), gr.update(visible=False)
-    rows = [_row(Path(file), model, engine) for file in files[:MOST_FILES]]
-    if len(files) > MOST_FILES:
-        gr.Warning(f"These are {len(files):,} files: the first {MOST_FILES:,} were classified.")
-    return gr.update(value=_render_table(rows), visible=True), gr.update(
-        value=_write_csv(rows), visible=True
-    )
-
-
-def _row(file: Path, model: str, engine: str) -> list[str]:
-    try:
-        answer: Answer = classify(file, find_listed(model).name, engine)
-    except LabError as error:
-        return [file.name, "", "", "", "", str(error)]
-    (first, p), (second, q) = answer.ranked(2)
-    remark = " ".join([*answer.notes, *(["Not sure."] if answer.is_uncertain else [])])
-    return [file.name, first, f"{100 * p:.1f}", second, f"{100 * q:.1f}", remark]
-
-
-def _render_table(rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in MANY_HEADERS)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f'<div class="lab-table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _write_csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(MANY_HEADERS)
-    # A name that begins like a formula would run as one in a spreadsheet.
-    writer.writerows([["'" + c if c[:1] in "=+-@" and c else c for c in row] for row in rows])
-    path = Path(tempfile.mkdtemp(prefix="resnet-lab-")) / "answers.csv"
-    path.write_text(text.getvalue(), encoding="utf-8")
-    return str(path)
