@@ -158,7 +158,7 @@ def _to_rgb(image: Image.Image, enough_pixels: int) -> Picture:
         notes.append(f"Animated or multi-page: this is the first of {frames} frames.")
         image.seek(0)
     size = image.size
-    if image.format == "JPEG" and image.mode == "RGB":
+    if image.format in ("JPEG", "MPO") and image.mode == "RGB":  # MPO: a phone's, with a second one
         image.draft("RGB", (enough_pixels, enough_pixels))
     image.load()
     if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter: width and height change places

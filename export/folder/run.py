@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from export.catalogue import find_exported
 from export.classifier import open_engine
 from export.folder.files import find_files
 from export.folder.order import Order
@@ -66,12 +65,11 @@ def classify_folder(order: Order) -> Iterator[Event]:
     order.check()
     files = find_files(order.sources, order.table)
     model = open_engine(order.model, order.engine)
-    name = find_exported(order.model).name
-    form = Form(name, model.name, model.facts.class_names, order.top_k)
+    form = Form(order.model, model.name, model.facts.class_names, order.top_k)
     with open_table(order.table, form, order.again) as table:
         left = [path for path in files if path not in table]
         done = len(files) - len(left)
-        yield Opened(str(order.table), name, model.name, len(files), done)
+        yield Opened(str(order.table), order.model, model.name, len(files), done)
         began = perf_counter()
         for batch in classify_many(left, model, order.batch_size):
             table.append(batch)

@@ -32,16 +32,19 @@ def _as_json(events: Iterable[Event]) -> Iterator[Event]:
 def _in_lines(events: Iterable[Event]) -> Iterator[Event]:
     told = 0
     for event in events:
-        part = LINES * event.done // event.files if isinstance(event, Advanced) else told + 1
-        if part > told:
-            told = part
+        part = LINES * event.done // event.files if isinstance(event, Advanced) else None
+        if part != told:
             print(describe(event), flush=True)
+        told = told if part is None else part
         yield event
 
 
 def _in_terminal(events: Iterable[Event]) -> Iterator[Event]:
-    from rich.progress import BarColumn, Progress, TextColumn
-
+    try:
+        from rich.progress import BarColumn, Progress, TextColumn
+    except ImportError:  # it comes with the app; a server that only classifies may lack it
+        yield from _in_lines(events)
+        return
     columns = (BarColumn(), TextColumn("{task.percentage:.1f} %"), TextColumn("{task.description}"))
     with Progress(*columns) as progress:
         task = progress.add_task("starting", total=None)

@@ -64,7 +64,8 @@ def classify_many(
 ) -> Generator[list[Told]]:  # fmt: skip
     """Ask one model about many files, in batches, in the order of the paths.
 
-    At no time are there more decoded pictures than (1 + BATCHES_AHEAD) batches.
+    Besides the batch that the engine works on, at most BATCHES_AHEAD batches of decoded pictures
+    wait, at the size that the net sees.
 
     Args:
         decoders: threads that decode; 0 for one a core.

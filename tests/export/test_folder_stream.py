@@ -69,10 +69,11 @@ def test_never_more_pictures_are_held_than_said() -> None:
             return super().run(images)
 
     paths = [Path(str(number)) for number in range(200)]
-    told = flat(classify_many(paths, ReadyModel(facts(), Slow()), batch, 8, read))
+    told = flat(classify_many(paths, ReadyModel(facts(), Slow()), batch, 3, read))
     assert len(told) == 200 and full.is_set()
-    # One more is in the hands of whoever moves it into the batch.
-    assert BATCHES_AHEAD * batch - 1 <= most <= BATCHES_AHEAD * batch + 1
+    # One more is in the hands of whoever moves it into the batch, and one of each decoder may
+    # have been taken before the decoder itself lets go.
+    assert BATCHES_AHEAD * batch - 1 <= most <= BATCHES_AHEAD * batch + 1 + 3
     assert alive == 0
 
 

@@ -141,6 +141,18 @@ def test_animation_gives_its_first_frame_and_says_so(kind: str) -> None:
     assert "first of 2 frames" in read_picture(data).notes[0]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "MPO"])
+def test_a_jpeg_is_decoded_no_larger_than_it_is_needed(kind: str) -> None:
+    second = {"save_all": True, "append_images": [Image.new("RGB", (64, 64))]}
+    data = encoded(
+        quarters(1600).crop((0, 0, 1600, 1200)), kind, **(second if kind == "MPO" else {})
+    )
+    for enough, expected in ((1024, (1600, 1200)), (600, (800, 600)), (64, (200, 150))):
+        picture = read_picture(data, enough)
+        assert picture.image.size == expected and picture.size == (1600, 1200)
+        assert picture.image.getpixel((10, 10))[0] > 240
+
+
 def test_a_wrong_extension_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "photo.txt"
     path.write_bytes(encoded(quarters(), "PNG"))
