@@ -77,7 +77,8 @@ def classify_many(
         ModelError: the engine fails.
     """
     size = model.facts.input_size
-    batch_size = min(batch_size, len(paths))
+    # Engines compile for each size of a batch: few files make one of few sizes.
+    batch_size = min(batch_size, 1 << (len(paths) - 1).bit_length())
 
     def decode(path: Path) -> Decoded:
         try:
@@ -85,7 +86,6 @@ def classify_many(
         except PictureError as error:
             return path, str(error)
 
-    # One block for all: engines that compile for a batch size compile once.
     block = np.zeros((batch_size, size, size, 3), np.uint8)
     with closing(decode_ahead(paths, decode, decoders, BATCHES_AHEAD * batch_size)) as decoded:
         while batch := _fill(block, decoded):

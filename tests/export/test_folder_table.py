@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from export.folder.files import find_files
 from export.folder.order import Order
 from export.folder.run import Advanced, Ended, Opened, classify_folder
-from export.folder.show import describe
+from export.folder.show import describe, show_folder
 from export.folder.table import Form, open_table
 from resnet_core.errors import ConfigError, LabError, PictureError
 from tests.conftest import ROOT
@@ -176,6 +177,44 @@ def test_progress_is_told_in_plain_words() -> None:
         == "64 of 1,200 files, 2 can't be read, 120 files/s, 1:15 left"
     )
     assert describe(Ended("a.csv", 9, 0, 4, 61.2)) == "a.csv: 9 files; 4 now, in 1:01"
+
+
+def test_a_pipe_gets_few_lines_a_terminal_a_bar_and_a_program_objects(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, ended = Opened("a.csv", "net", "engine", 1000, 0), Ended("a.csv", 1000, 0, 1000, 9.0)
+    events = [opened, *(Advanced(n, 1000, 0, 99.0, 9.0) for n in range(1, 1001)), ended]
+    assert show_folder(events) == ended
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == describe(opened) and lines[-1] == describe(ended)
+    assert [line.split()[0] for line in lines[1:-1]] == [f"{n:,}" for n in range(50, 1001, 50)]
+    show_folder(events, as_json=True)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["event"] for each in told] == ["opened", *["advanced"] * 1000, "ended"]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert show_folder(events) == ended
+    drawn = capsys.readouterr().out
+    assert "100.0 %" in drawn and "\x1b[" in drawn and describe(ended) in drawn
+
+
+def test_a_folder_is_classified_without_torch(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from export.__main__ import main; main(sys.argv[1:]); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    words = [
+        "classify",
+        str(folder),
+        "--csv",
+        str(tmp_path / "a.csv"),
+        "--engine",
+        "onnxruntime-cpu",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and len(rows(tmp_path / "a.csv")) == 6, done.stderr
 
 
 STUCK = """
