@@ -10,7 +10,7 @@ from export.classifier import open_engine
 from export.folder.files import find_files
 from export.folder.order import Order
 from export.folder.stream import classify_many
-from export.folder.table import Form, Table, open_table
+from export.folder.table import Form, open_table
 from resnet_core.events import Event
 
 
@@ -68,17 +68,14 @@ def classify_folder(order: Order) -> Iterator[Event]:
     form = Form(order.model, model.name, model.facts.class_names, order.top_k)
     with open_table(order.table, form, order.again) as table:
         left = [path for path in files if path not in table]
-        done = len(files) - len(left)
+        done, bad = len(files) - len(left), table.unreadable(files)
         yield Opened(str(order.table), order.model, model.name, len(files), done)
         began = perf_counter()
         for batch in classify_many(left, model, order.batch_size):
             table.append(batch)
             done += len(batch)
-            yield _advance(table, len(files), done, len(left), perf_counter() - began)
+            bad += sum(told.probabilities is None for told in batch)
+            rate = (done - len(files) + len(left)) / (perf_counter() - began)
+            yield Advanced(done, len(files), bad, rate, (len(files) - done) / rate)
         seconds = perf_counter() - began
-        yield Ended(str(order.table), len(files), table.unreadable, len(left), seconds)
-
-
-def _advance(table: Table, files: int, done: int, asked: int, seconds: float) -> Advanced:
-    rate = (done - files + asked) / seconds
-    return Advanced(done, files, table.unreadable, rate, (files - done) / rate)
+        yield Ended(str(order.table), len(files), bad, len(left), seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,18 +63,21 @@ class Table:
 
     file: IO[bytes]
     form: Form
-    names: set[str] = field(default_factory=set)
-    unreadable: int = 0
+    is_read: dict[str, bool] = field(default_factory=dict)
+    """By the file's name in the table: whether it could be read as a picture."""
 
     def __contains__(self, path: Path) -> bool:
-        return name_of(path) in self.names
+        return name_of(path) in self.is_read
+
+    def unreadable(self, paths: Iterable[Path]) -> int:
+        """How many of these the table has, and could not be read."""
+        return sum(not self.is_read.get(name_of(path), True) for path in paths)
 
     def append(self, batch: Sequence[Told]) -> None:
         """Add the records in one write, and let the system have them at once."""
         self.file.write(encode([self.form.record(told) for told in batch]))
         self.file.flush()
-        self.names.update(name_of(told.path) for told in batch)
-        self.unreadable += sum(told.probabilities is None for told in batch)
+        self.is_read |= {name_of(told.path): told.probabilities is not None for told in batch}
 
 
 @contextmanager
@@ -129,8 +132,7 @@ def _read(path: Path, table: Table) -> int:
         )
     for record, end in records:
         _check(path, record, table.form)
-        table.names.add(record[0])
-        table.unreadable += not record[1]
+        table.is_read[record[0]] = bool(record[1])
         length = end
     return length
 
