@@ -18,7 +18,7 @@ from benchmarks.rounds import Comparison
 from resnet_core.data.dataset import Dataset, Split
 from resnet_core.events import Stepped
 from resnet_core.models.config import ModelConfig
-from resnet_core.models.network import Network
+from resnet_core.models.network import build_network
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware, describe_environment
@@ -54,7 +54,7 @@ class TextbookImages(TorchDataset):
 
 def textbook_steps(model: ModelConfig, split: Split, batch_size: int) -> Iterator[None]:
     """fp32, NCHW, eager, a DataLoader with two workers: one step for each `next`, for ever."""
-    network = Network(model).train()
+    network = build_network(model).train()
     optimizer = torch.optim.SGD(
         network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, nesterov=True
     )

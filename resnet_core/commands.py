@@ -20,7 +20,8 @@ from resnet_core.data.commands import add_data_commands, describe_prepared, prep
 from resnet_core.data.own_store import PREFIX
 from resnet_core.display import clock, show_events
 from resnet_core.errors import ConfigError
-from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
+from resnet_core.models import commands as models_commands
+from resnet_core.models.config import ModelConfig, parse_model_name
 from resnet_core.options import add_options, given
 from resnet_core.runs import commands as runs_commands
 from resnet_core.runs.folder import RunFolder, RunState, find_run
@@ -58,7 +59,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
             "let a run write a checkpoint and end",
         ),
         ("evaluate", _evaluate, _add_evaluate, "measure a model on a split"),
-        ("models", _models, _add_models, "list the nets: layers, parameters, multiply-adds"),
+        ("models", models_commands.show, models_commands.add_show, models_commands.TEXT),
     ):
         parser = commands.add_parser(name, help=text, description=text)
         add(parser)
@@ -76,7 +77,9 @@ def _add_data_folder(parser: argparse.ArgumentParser) -> None:
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """The options that make a TrainConfig, the same for `train` and `estimate`."""
-    parser.add_argument("--model", required=True, help="such as resnet20_v1, plain56, resnet56_v2")
+    parser.add_argument(
+        "--model", required=True, help="such as resnet20_v1, plain56; for photos resnet18, resnet50"
+    )
     add_options(parser, TrainConfig, only=["seed"])
     add_setting(parser)
 
@@ -88,7 +91,9 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
         help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
     )  # fmt: skip
     parser.add_argument("--recipe", default="fast", help="paper, tutorial, fast or taste")
-    add_options(parser, ModelConfig, only=["shortcut", "gate_bias"])
+    # Not said, a shortcut is the family's own.
+    add_options(parser, ModelConfig, only=["shortcut"], unset=True)
+    add_options(parser, ModelConfig, only=["gate_bias"])
     add_options(parser, Recipe, only=RECIPE_OPTIONS, unset=True)
     add_options(parser, TrainConfig, only=[name for name in RUN_OPTIONS if name != "seed"])
     _add_data_folder(parser)
@@ -100,7 +105,8 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     Raises:
         LabError: what is wrong with them, all of it.
     """
-    model = parse_model_name(options.model, shortcut=options.shortcut, gate_bias=options.gate_bias)
+    shortcut = {} if options.shortcut is None else {"shortcut": options.shortcut}
+    model = parse_model_name(options.model, gate_bias=options.gate_bias, **shortcut)
     recipe = find_recipe(options.recipe).changed(**given_recipe(options))
     data = _find_data(options.data, options.data_folder, options.json)
     class_names, image_size = describe_dataset(data, options.data_folder)
@@ -280,37 +286,3 @@ def _evaluate(options: argparse.Namespace) -> None:
             f"{model.config.name} ({found.source}) on {dataset.name} {options.split}: "
             f"error {score.error_percent:.2f} %, loss {score.loss:.4f}, {score.images:,} images"
         )
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    add_options(parser, ModelConfig, only=["shortcut"])
-    parser.add_argument("--json", action="store_true", help="print a JSON list")
-
-
-def _models(options: argparse.Namespace) -> None:
-    from resnet_core.models.cost import count_cost
-
-    rows: list[dict[str, Any]] = []
-    for family in FAMILIES.values():
-        if options.shortcut == "tutorial" and family.key == "highway":
-            continue
-        for depth in family.example_depths:
-            config = ModelConfig(family.key, depth, options.shortcut)
-            cost = count_cost(config)
-            rows.append(
-                {
-                    "name": config.name,
-                    "layers": depth,
-                    "params": cost.params,
-                    "multiply_adds": cost.multiply_adds,
-                    "paper": family.paper,
-                }
-            )
-    if options.json:
-        print(json.dumps(rows))
-        return
-    print(f"{'name':16} {'layers':>6} {'parameters':>11} {'multiply-adds':>14}  source")
-    for row in rows:
-        millions = f"{row['params'] / 1e6:.2f} M"
-        adds = f"{row['multiply_adds'] / 1e6:,.1f} M"
-        print(f"{row['name']:16} {row['layers']:6} {millions:>11} {adds:>14}  {row['paper']}")

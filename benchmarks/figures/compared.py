@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_core.errors import RunError
-from resnet_core.models.config import FAMILIES
+from resnet_core.models.config import ALL_FAMILIES
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.history import History, read_history
 
@@ -50,11 +50,11 @@ class ComparedRun:
 
     @property
     def model(self) -> str:
-        return FAMILIES[self.family].name(self.depth)
+        return ALL_FAMILIES[self.family].name(self.depth)
 
     @property
     def title(self) -> str:
-        return f"{FAMILIES[self.family].title} {self.depth}"
+        return f"{ALL_FAMILIES[self.family].title} {self.depth}"
 
     @property
     def experiment(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_core.models.config import ModelConfig
-from resnet_core.models.network import Network
+from resnet_core.models.network import build_network
 
 ELEMENT_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 PIXEL_BYTES = 1
@@ -113,7 +113,7 @@ class Counted:
 def count_network(config: ModelConfig) -> Counted:
     """Count a net at its input size, without allocating its weights."""
     with torch.device("meta"):
-        network = Network(config).eval()
+        network = build_network(config).eval()
     size = config.input_size
     image = torch.empty(1, INPUT_CHANNELS, size, size, device="meta")
     counter = _Counter()
@@ -183,6 +183,11 @@ def _moved(kind: str) -> Callable[[list[Tensor], Tensor], Facts]:
     return lambda tensors, output: (kind, 0, 0, tensors[0].numel(), output.numel())
 
 
+def _max_pooling(tensors: list[Tensor], output: tuple[Tensor, Tensor]) -> Facts:
+    values, _places = output
+    return "pooling", 0, 0, tensors[0].numel(), values.numel()
+
+
 def _joined(kind: str) -> Callable[[list[Tensor], Tensor], Facts]:
     """Rides on the layer that made its first operand; the others are read from memory."""
     return lambda tensors, _: (kind, 0, 0, sum(t.numel() for t in tensors[1:]), 0)
@@ -194,6 +199,7 @@ _RULES: dict[str, Callable[[list[Tensor], Any], Facts]] = {
     "native_batch_norm": _norm,
     "constant_pad_nd": _moved("padding"),
     "mean": _moved("pooling"),
+    "max_pool2d_with_indices": _max_pooling,
     "add": _joined("addition"),
     "lerp": _joined("gating"),
 }

@@ -32,7 +32,7 @@ from resnet_core.analysis.images import (
 from resnet_core.analysis.landscape import grid, loss_and_error, surface
 from resnet_core.analysis.responses import Responses, measure_responses
 from resnet_core.analysis.rows import Row
-from resnet_core.analysis.surgery import Operation, score_after, survey
+from resnet_core.analysis.surgery import Operation, find_blocks, score_after, survey
 from resnet_core.data.dataset import Dataset, Split, channel_statistics, load_dataset
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
@@ -139,6 +139,8 @@ def _prepare_responses(settings: ResponseSettings, places: Places) -> Prepared:
 
 def _prepare_surgery(settings: SurgerySettings, places: Places) -> Prepared:
     subjects, dataset = _load(settings, places)
+    for subject in subjects:
+        find_blocks(subject.model.network)
     found = [subject.found for subject in subjects]
     chosen = _on_device(unseen_images(found, dataset, settings.images, settings.seed))
     asked = Operation(parse_blocks(settings.off), parse_pairs(settings.swap))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from resnet_core.analysis.rows import Row
 from resnet_core.data.dataset import Split
 from resnet_core.models.config import ModelConfig
-from resnet_core.models.network import Network
+from resnet_core.models.network import build_network
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class GradientFlow(Row):
     """L2 norm of the loss gradient over each layer's weights, stem first, classifier last."""
 
 
-def weight_layers(network: Network) -> list[tuple[str, nn.Conv2d | nn.Linear]]:
+def weight_layers(network: nn.Module) -> list[tuple[str, nn.Conv2d | nn.Linear]]:
     """The layers with weights on the longest path, from input to output: as many as the depth.
 
     Projections and gates stand beside the path and are left out.
@@ -44,7 +44,7 @@ def weight_layers(network: Network) -> list[tuple[str, nn.Conv2d | nn.Linear]]:
         (name, module)
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
-        and ".shortcut" not in name
+        and not {"shortcut", "downsample"} & set(name.split("."))
         and not name.endswith(".gate")
     ]
 
@@ -57,7 +57,7 @@ def remove_batch_norm(network: nn.Module) -> None:
                 setattr(parent, name, nn.Identity())
 
 
-def layer_gradient_norms(network: Network) -> list[float]:
+def layer_gradient_norms(network: nn.Module) -> list[float]:
     """L2 norm of the gradient that `backward` left in each of the `weight_layers`.
 
     In float64, where no square of a float32 overflows.
@@ -79,7 +79,7 @@ def measure_gradient_flow(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(config)
+        network = build_network(config)
     if not batch_norm:
         remove_batch_norm(network)
     loss = F.cross_entropy(network.train()(images), split.labels)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from resnet_core.analysis.rows import Row
 from resnet_core.data.dataset import Split
-from resnet_core.models.network import Network, PixelModel
+from resnet_core.models.network import PixelModel
 
 CHUNK_IMAGES = 250
 
@@ -32,7 +32,7 @@ class Responses(Row):
     """Standard deviation over images, channels and places of what its batch norm puts out."""
 
 
-def normalised_layers(network: Network) -> list[tuple[str, nn.BatchNorm2d]]:
+def normalised_layers(network: nn.Module) -> list[tuple[str, nn.BatchNorm2d]]:
     """Each 3x3 convolution by name, with the batch norm that its output passes next."""
     found: list[tuple[str, nn.BatchNorm2d]] = []
     waiting: str | None = None

@@ -77,9 +77,14 @@ class SurgeryScore(Row):
     loss: float
 
 
-def find_blocks(network: Network) -> list[Block]:
-    """The network's blocks from input to output."""
-    stages = (network.stage1, network.stage2, network.stage3)
+def find_blocks(network: nn.Module) -> list[Block]:
+    """The network's blocks from input to output.
+
+    Raises:
+        ConfigError: it is a net for photos.
+    """
+    cifar = _cifar(network)
+    stages = (cifar.stage1, cifar.stage2, cifar.stage3)
     placed = [(stage, module) for stage, part in enumerate(stages, 1) for module in part]
     return [Block(number, stage, module) for number, (stage, module) in enumerate(placed, 1)]
 
@@ -104,7 +109,7 @@ def bypass(block: Block) -> Step:
     return ZeroPadShortcut(*block.shape) if block.changes_shape else nn.Identity()
 
 
-def operate(network: Network, operation: Operation) -> list[Step]:
+def operate(network: nn.Module, operation: Operation) -> list[Step]:
     """The steps from the stem's output to the input of `pre_logits` after the operation.
 
     Each maps (N, C, H, W) to the next. The network itself stays as it is.
@@ -186,8 +191,8 @@ def _check(blocks: Sequence[Block], operation: Operation) -> None:
 
 @torch.no_grad()
 def _stem(model: PixelModel, split: Split) -> Tensor:
-    chunks = torch.split(split.images, CHUNK_IMAGES)
-    return torch.cat([model.network.stem(model.normalise(chunk)) for chunk in chunks])
+    chunks, stem = torch.split(split.images, CHUNK_IMAGES), _cifar(model.network).stem
+    return torch.cat([stem(model.normalise(chunk)) for chunk in chunks])
 
 
 @torch.no_grad()
@@ -204,7 +209,7 @@ def _forward(x: Tensor, steps: Sequence[Step]) -> Tensor:
 def _scored(
     model: PixelModel, split: Split, name: str, operation: Operation, x: Tensor, steps: list[Step]
 ) -> SurgeryScore:
-    network = model.network
+    network = _cifar(model.network)
     logits = _forward(x, [*steps, network.pre_logits, network.classifier])
     wrong = (logits.argmax(1) != split.labels).sum().item()
     pairs = [number for pair in operation.swapped for number in pair]
@@ -218,6 +223,14 @@ def _scored(
         error_percent=100 * wrong / len(split),
         loss=F.cross_entropy(logits.double(), split.labels).item(),
     )
+
+
+def _cifar(network: nn.Module) -> Network:
+    if not isinstance(network, Network):
+        raise ConfigError(
+            "Only CIFAR nets can be operated on: choose one such as resnet20_v1 or plain20."
+        )
+    return network
 
 
 def _conv(module: nn.Module, name: str) -> nn.Conv2d:

@@ -27,9 +27,17 @@ class Style:
     def is_tutorial(self) -> bool:
         return self.shortcut == "tutorial"
 
-    def conv(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    def conv(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> nn.Conv2d:
         return nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=self.is_tutorial
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=kernel // 2,
+            groups=groups,
+            bias=self.is_tutorial,
         )
 
     def norm(self, channels: int) -> nn.BatchNorm2d:

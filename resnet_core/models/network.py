@@ -1,4 +1,4 @@
-"""One builder for all families: stem, three stages, pooled classifier (arXiv 1512.03385 §4.2)."""
+"""One builder for all CIFAR families: stem, three stages, pooled classifier (arXiv 1512.03385 §4.2)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from resnet_core.models.blocks import (
     Style,
 )
 from resnet_core.models.config import ModelConfig
+from resnet_core.models.initialise import initialise
+from resnet_core.models.photo_network import PhotoNetwork
 
 STEM_CHANNELS = 16
 BASIC_CHANNELS = (16, 32, 64)
@@ -46,7 +48,7 @@ class Network(nn.Module):
         last = [style.norm(width), nn.ReLU(inplace=True)] if is_bottleneck else []
         self.pre_logits = nn.Sequential(*last, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, config.classes)
-        _initialise(self)
+        initialise(self, config)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -78,31 +80,9 @@ def _bottleneck_stage(config: ModelConfig, style: Style, stage: int) -> nn.Seque
     return nn.Sequential(first, *rest)
 
 
-def _initialise(network: Network) -> None:
-    """He initialisation (arXiv 1502.01852 §2.2): normal, variance 2 / fan-in; biases zero.
-
-    The tutorial nets draw from a truncated normal of the same variance, as Keras's he_normal.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            _he_normal(module.weight, truncated=network.config.shortcut == "tutorial")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    for module in network.modules():
-        if isinstance(module, HighwayBlock):
-            assert module.gate.bias is not None
-            nn.init.constant_(module.gate.bias, network.config.gate_bias)
-
-
-def _he_normal(weight: Tensor, truncated: bool) -> None:
-    fan_in = weight[0].numel()
-    std = (2.0 / fan_in) ** 0.5
-    if truncated:
-        # A normal cut at two standard deviations has 0.87962566 of its former spread.
-        std /= 0.87962566
-        nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
-    else:
-        nn.init.normal_(weight, std=std)
+def build_network(config: ModelConfig) -> Network | PhotoNetwork:
+    """The network that a config names, at a random start."""
+    return PhotoNetwork(config) if config.is_photo else Network(config)
 
 
 class PixelModel(nn.Module):
@@ -118,7 +98,7 @@ class PixelModel(nn.Module):
 
     def __init__(self, config: ModelConfig, mean: Tensor, std: Tensor):
         super().__init__()
-        self.network = Network(config)
+        self.network = build_network(config)
         self.register_buffer("mean", mean.to(torch.float32))
         self.register_buffer("inverse_std", 1.0 / std.to(torch.float32))
         self.mean: Tensor

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnet_core.data.dataset import (
     Dataset,
@@ -17,7 +17,7 @@ from resnet_core.data.dataset import (
     pixel_mean,
     split_validation,
 )
-from resnet_core.models.network import Network, PixelModel
+from resnet_core.models.network import PixelModel
 from resnet_core.runs.checkpoint import Progress, load_checkpoint
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
@@ -127,7 +127,7 @@ def make_learner(setup: Setup) -> Learner:
 
 
 def make_loss_function(
-    network: Network, recipe: Recipe, hardware: Hardware
+    network: nn.Module, recipe: Recipe, hardware: Hardware
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """(normalised images, labels) → (mean loss to differentiate, number of wrong answers)."""
 

@@ -59,6 +59,17 @@ def test_runs_are_overlaid_with_their_own_values(tmp_path: Path) -> None:
     ]
 
 
+def test_a_net_for_photos_is_compared_under_its_own_name(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "a", "photo_resnet", 50),
+        write_run(tmp_path / "b", "resnet_v1", 50),
+    ]
+    assert {line.name for line in compare_figure(runs, show="train").data} == {
+        "ResNet 50, train", "ResNet v1 50, train",
+    }  # fmt: skip
+    assert [row["model"] for row in final_table(runs)] == ["resnet50", "resnet50_v1"]
+
+
 @pytest.mark.parametrize(
     ("x", "wanted"),
     [

@@ -96,6 +96,19 @@ def test_highway_gates_and_additions_read_their_other_operands() -> None:
     assert not [layer for layer in plain.layers if layer.kind in ("addition", "gating", "padding")]
 
 
+def test_a_net_for_photos_is_counted_with_its_pooling_and_groups() -> None:
+    config = parse_model_name("resnext50_32x4d", input_size=64, classes=10)
+    counted = count_network(config)
+    cost = count_cost(config)
+    assert counted.multiply_adds == cost.multiply_adds
+    assert sum(layer.weights for layer in counted.layers) == cost.params
+    (first, last) = [layer for layer in counted.layers if layer.kind == "pooling"]
+    assert first == Layer("maxpool", "pooling", 0, 0, 64 * 32 * 32, 64 * 16 * 16)
+    assert last == Layer("avgpool", "pooling", 0, 0, 2048 * 2 * 2, 2048)
+    additions = [layer.name for layer in counted.layers if layer.kind == "addition"]
+    assert additions[:4] == ["layer1.0", "layer1.1", "layer1.2", "layer2.0"]
+
+
 # A net of 500 multiply-adds and 100 weights that moves 200 values; 1 x 1 pixel, 2 classes.
 NET = Counted(1, 2, (Layer("all", "convolution", 500, 100, 150, 50),))
 ROW = {

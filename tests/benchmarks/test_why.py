@@ -20,16 +20,16 @@ from benchmarks.why.settings import (
 from benchmarks.why.stored import as_line, read_stored
 from resnet_core.analysis.surgery import find_blocks
 from resnet_core.errors import ConfigError
-from resnet_core.models.config import FAMILIES, ModelConfig
+from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
 from resnet_core.models.network import Network, PixelModel
 from resnet_core.models.saved import save_model
 from resnet_core.runs.folder import RunFolder
 
 
-def write_trained(path: Path, family: str, shapes, seed: int = 0) -> None:
+def write_trained(path: Path, name: str, shapes, seed: int = 0) -> None:
     """A finished run of a tiny net, as far as an analysis looks at it."""
     size = shapes.train.images.shape[1]
-    config = ModelConfig(family, 14, classes=len(shapes.class_names), input_size=size)
+    config = parse_model_name(name, classes=len(shapes.class_names), input_size=size)
     torch.manual_seed(seed)
     model = PixelModel(config, torch.full((3,), 127.0), torch.full((3,), 64.0))
     run = RunFolder(path)
@@ -43,8 +43,8 @@ def write_trained(path: Path, family: str, shapes, seed: int = 0) -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, shapes) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    for number, family in enumerate(("plain", "resnet_v1")):
-        write_trained(folder / family, family, shapes, number)
+    write_trained(folder / "plain", "plain14", shapes, 0)
+    write_trained(folder / "resnet_v1", "resnet14_v1", shapes, 1)
     return folder
 
 
@@ -153,6 +153,18 @@ def test_a_file_of_something_else_is_left_alone(why, tmp_path: Path) -> None:
     status, _, error = why("responses", "plain", "--images", 20, "--out", precious)
     assert status == 2 and "choose another --out file" in error
     assert precious.read_text() == '{"mine": 1}\n'
+
+
+def test_a_net_for_photos_shows_its_gradients_and_is_not_operated_on(
+    why, runs: Path, shapes, tmp_path: Path
+) -> None:
+    status, printed, _ = why("gradients", "resnet18", "--images", 8, "--starts", 1, "--json")
+    rows = [json.loads(line) for line in printed.splitlines()][1:-1]
+    assert status == 0 and [len(row["norms"]) for row in rows] == [18, 18]
+    write_trained(runs / "photo", "resnet18", shapes)
+    status, _, error = why("surgery", "photo", "--images", 20, "--out", tmp_path / "rows.jsonl")
+    assert status == 2 and "Only CIFAR nets can be operated on" in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_blocks_and_pairs_as_they_are_typed() -> None:
