@@ -17,6 +17,7 @@ from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
 from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
+from benchmarks.work.commands import add_work
 from resnet_core.console import Commands
 
 
@@ -44,6 +45,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_folder(commands)
     add_compare(commands)
     add_depth(commands)
+    add_work(commands)
     add_why(commands)
     add_throughput(commands)
     add_load(commands)

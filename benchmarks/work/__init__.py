@@ -1,0 +1,1 @@
+"""Depth against work: what nets for photos hold and compute, beside those that came before."""
