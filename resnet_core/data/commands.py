@@ -10,6 +10,7 @@ from pathlib import Path
 from resnet_core.console import Commands
 from resnet_core.data.own_images import prepare_images
 from resnet_core.data.own_store import PreparedImages
+from resnet_core.display import printable
 from resnet_core.training.config import default_data_folder
 
 FEW = 10
@@ -78,9 +79,9 @@ def describe_prepared(prepared: PreparedImages) -> str:
 
 def _as_table(prepared: PreparedImages) -> str:
     report = prepared.report
-    width = max(8, *(len(_printable(c.name)) for c in report.classes))
+    width = max(8, *(len(printable(c.name)) for c in report.classes))
     lines = [f"{'class':{width}} {'training':>9} {'test':>7}"]
-    lines += [f"{_printable(c.name):{width}} {c.train:9,} {c.test:7,}" for c in report.classes]
+    lines += [f"{printable(c.name):{width}} {c.train:9,} {c.test:7,}" for c in report.classes]
     lines.append(f"{'together':{width}} {report.train_images:9,} {report.test_images:7,}")
     lines += _remarks(prepared, len(report.left_out))
     size = f"{report.image_size} x {report.image_size} pixels"
@@ -90,15 +91,10 @@ def _as_table(prepared: PreparedImages) -> str:
 
 def _remarks(prepared: PreparedImages, most: int) -> list[str]:
     report = prepared.report
-    lines = list(map(_printable, report.notes))
+    lines = list(map(printable, report.notes))
     if report.duplicates:
         lines.append(f"Exact copies of other images: {report.duplicates:,}; none is on both sides.")
-    lines += [f"Left out: {_printable(f'{f.name}: {f.reason}')}" for f in report.left_out[:most]]
+    lines += [f"Left out: {printable(f'{f.name}: {f.reason}')}" for f in report.left_out[:most]]
     if report.left_out_total > most:
         lines.append(f"… and {report.left_out_total - most:,} more left out.")
     return lines
-
-
-def _printable(text: str) -> str:
-    """File names may hold anything; what would steer a terminal becomes a mark."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
