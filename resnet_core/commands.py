@@ -19,6 +19,7 @@ from resnet_core.data.catalogue import describe_dataset, list_datasets
 from resnet_core.data.commands import add_data_commands, describe_prepared, prepare_with_progress
 from resnet_core.data.own_store import PREFIX
 from resnet_core.display import clock, show_events
+from resnet_core.doctor.commands import add_import_command
 from resnet_core.errors import ConfigError
 from resnet_core.models import commands as models_commands
 from resnet_core.models.config import ModelConfig, parse_model_name
@@ -66,6 +67,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.set_defaults(execute=execute_command)
     runs_commands.add_commands(commands)
     add_data_commands(commands)
+    add_import_command(commands)
 
 
 def _add_data_folder(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,12 @@
-"""The models that ship, and where they are. No torch here: the app lists them at start.
+"""The models that ship, those imported from elsewhere, and where they are. No torch: the app lists them.
 
 `zoo/<name>/`: `model.safetensors`, `model.onnx`, `card.json`, `history.csv`.
+`<runs>/imported/<name>/`: the same without a history, for nobody here saw the training.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ from resnet_core.errors import ModelError
 from resnet_core.files import read_json
 
 ZOO_FOLDER = Path(__file__).resolve().parent.parent / "zoo"
+IMPORTED = "imported"
+# What the card of an imported model holds at the least.
+IMPORTED_CARD = {"name", "config", "data", "params", "multiply_adds", "command", "imported"}
 
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One shipped model and its card."""
+    """One shipped or imported model and its card."""
 
     name: str
     folder: Path
@@ -50,3 +55,27 @@ def find_in_zoo(name: str, folder: Path = ZOO_FOLDER) -> ZooEntry:
         known = ", ".join(entries) or "none yet"
         raise ModelError(f"No shipped model is named '{name}': there are {known}.")
     return entries[name]
+
+
+def imported_entries(runs: Path) -> list[ZooEntry]:
+    """The models that `python -m resnet_core import` put under a folder of runs, by name."""
+    entries = (_imported(card.parent) for card in sorted((runs / IMPORTED).glob("[!.]*/card.json")))
+    return [entry for entry in entries if entry is not None]
+
+
+def find_imported(name: str, runs: Path) -> ZooEntry | None:
+    """An imported model by its name, or by its folder; None where there is none."""
+    for folder in (Path(name), runs / IMPORTED / name):
+        if (folder / "card.json").is_file() and (entry := _imported(folder)) is not None:
+            return entry
+    return None
+
+
+def _imported(folder: Path) -> ZooEntry | None:
+    """A folder's model; None where its card was damaged by hand, which must not hide the others."""
+    try:
+        card = read_json(folder / "card.json")
+    except (OSError, json.JSONDecodeError):
+        return None
+    is_whole = isinstance(card, dict) and card.keys() >= IMPORTED_CARD
+    return ZooEntry(folder.name, folder, card) if is_whole else None

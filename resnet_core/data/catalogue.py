@@ -13,6 +13,9 @@ BUILT_IN: dict[str, tuple[tuple[str, ...], int]] = {
     "shapes": (tuple(shapes.OUTLINES), shapes.SIDE),
 }
 
+# What an imported model was trained on, where nobody said.
+UNKNOWN_DATA = "unknown"
+
 
 def list_datasets(data_folder: Path) -> list[str]:
     """Names to train by: the built-in sets, then own images prepared under `data_folder`."""
@@ -35,6 +38,11 @@ def describe_dataset(name: str, data_folder: Path) -> tuple[tuple[str, ...], int
 
 
 def no_such_dataset(name: str, data_folder: Path) -> str:
+    if name == UNKNOWN_DATA:
+        return (
+            "It is not known which data this model was trained on: name a set with --data, or import "
+            "the model again with one."
+        )
     return (
         f"There is no data set named '{name}': choose one of "
         f"{', '.join(list_datasets(data_folder))}, or name a zip, folder or .npz of own images."

@@ -8,7 +8,7 @@ from pathlib import Path
 from resnet_core.errors import ModelError
 from resnet_core.models.saved import SavedModel, load_model
 from resnet_core.runs.folder import RunFolder
-from resnet_core.zoo import find_in_zoo, zoo_entries
+from resnet_core.zoo import find_imported, find_in_zoo, zoo_entries
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FoundModel:
 
 
 def find_model(name: str, runs: Path) -> FoundModel:
-    """Load a model by zoo name, run folder (or its name under `runs`) or safetensors file.
+    """Load a model by zoo name, run folder or imported model (or its name) or safetensors file.
 
     Raises:
         ModelError: nothing of that name, with what there is.
@@ -38,6 +38,14 @@ def find_model(name: str, runs: Path) -> FoundModel:
             finished = run.summary_file.exists()
             error = run.summary()["test_error_percent"] if finished else None
             return FoundModel(saved, f"run {run.name}", run.config()["data"], folder, error)
+    if imported := find_imported(name, runs):
+        return FoundModel(
+            load_model(imported.weights_file),
+            imported.card["imported"]["source"],
+            imported.card["data"],
+            imported.folder,
+            None,
+        )
     if name in {entry.name for entry in zoo_entries()}:
         entry = find_in_zoo(name)
         return FoundModel(
@@ -49,7 +57,8 @@ def find_model(name: str, runs: Path) -> FoundModel:
         )
     shipped = ", ".join(entry.name for entry in zoo_entries()) or "none yet"
     raise ModelError(
-        f"'{name}' is neither a shipped model ({shipped}) nor a run folder nor a .safetensors file."
+        f"'{name}' is neither a shipped model ({shipped}) nor a run folder, an imported model or a "
+        ".safetensors file."
     )
 
 

@@ -1,0 +1,85 @@
+"""An imported model on disk: a folder like those of the zoo, under the folder of runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from resnet_core.doctor.answers import Answers
+from resnet_core.doctor.diagnose import Diagnosis
+from resnet_core.doctor.trial import build
+from resnet_core.errors import ConfigError
+from resnet_core.files import write_json
+from resnet_core.models.cost import count_cost
+from resnet_core.models.saved import save_model
+from resnet_core.zoo import IMPORTED, ZooEntry, zoo_entries
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+
+
+def free_name(path: Path, name: str | None, runs: Path) -> str:
+    """The name a model is imported by: as said, else made of the file's.
+
+    Raises:
+        ConfigError: it is no name for a folder, or something has it already.
+    """
+    said = name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:80]
+    if not re.fullmatch(NAME, said):
+        raise ConfigError(
+            f"'{said}' can't be a model's name: use letters, digits, dots and dashes, with --name."
+        )
+    taken = said in {entry.name for entry in zoo_entries()}
+    if taken or any((folder / said).exists() for folder in (runs, runs / IMPORTED)):
+        raise ConfigError(f"There is a model named '{said}' already: choose another with --name.")
+    return said
+
+
+def keep(found: Diagnosis, answers: Answers, name: str, runs: Path, command: str) -> ZooEntry:
+    """Write `<runs>/imported/<name>/`; it appears whole, in one step.
+
+    Args:
+        command: the command line that imports it, for the card.
+    """
+    state = next(state for config, state in found.states if config == answers.config)
+    model = build(answers.config, state, answers.normalisation)
+    folder = runs / IMPORTED / name
+    half = folder.with_name(f".importing-{name}")
+    entry = ZooEntry(name, folder, _card(found, answers) | {"command": command})
+    shutil.rmtree(half, ignore_errors=True)  # what a kill left
+    try:
+        save_model(half / "model.safetensors", model, answers.class_names)
+        write_json(half / "card.json", entry.card)
+        half.rename(folder)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return entry
+
+
+def _card(found: Diagnosis, answers: Answers) -> dict[str, Any]:
+    config, file = answers.config, found.checkpoint
+    cost = count_cost(config)
+    return {
+        "name": config.name,
+        "config": config.to_dict(),
+        "class_names": list(answers.class_names),
+        "input": f"uint8 RGB (N, {config.input_size}, {config.input_size}, 3)",
+        "data": answers.data,
+        "training": "not known",
+        "test_error_percent": None,
+        "params": cost.params,
+        "multiply_adds": cost.multiply_adds,
+        "imported": {
+            "source": f"imported from {file.name}",
+            "sha256": file.sha256,
+            "naming": found.scheme,
+            "part": found.weights.part,
+            "stripped": found.weights.prefix,
+            "left_out": list(found.weights.left_out),
+            "assumed": list(found.reading.assumed),
+            "normalisation": answers.normalisation.name,
+            "tried_on": answers.trial.said if answers.trial else None,
+            "tried": answers.trial.to_dict() if answers.trial else [],
+        },
+    }
