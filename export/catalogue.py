@@ -1,4 +1,4 @@
-"""The exported models there are: those that ship, and those a run exported. No torch, no sessions."""
+"""The exported models there are: shipped, imported, or made by runs. No torch, no sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.training.config import default_runs_folder
-from resnet_core.zoo import zoo_entries
+from resnet_core.zoo import imported_entries, zoo_entries
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Exported:
 
 
 def list_exported() -> list[Exported]:
-    """Every shipped model with an ONNX file, best test error first, then runs, newest first."""
+    """Shipped models with an ONNX file, best test error first, imported ones, and runs, newest first."""
     shipped = [
         Exported(
             entry.name,
@@ -34,8 +34,17 @@ def list_exported() -> list[Exported]:
         for entry in zoo_entries()
         if entry.onnx_file.is_file()
     ]
+    imported = [
+        Exported(
+            entry.name,
+            entry.onnx_file,
+            f"{entry.name} · {entry.card['config']['depth']} layers · imported, error not measured",
+        )
+        for entry in imported_entries(default_runs_folder())
+        if entry.onnx_file.is_file()
+    ]
     trained = (_exported_run(run) for run in list_runs(default_runs_folder()))
-    return [*shipped, *(model for model in trained if model is not None)]
+    return [*shipped, *imported, *(model for model in trained if model is not None)]
 
 
 def _exported_run(run: RunFolder) -> Exported | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.session import ModelFacts
+from resnet_core.data.catalogue import UNKNOWN_DATA
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import DataError
 
@@ -28,7 +29,7 @@ class Gate:
 
 
 def find_gate(facts: ModelFacts, data_folder: Path) -> Gate:
-    """The model's own test images; where CIFAR-10 was never fetched, drawn ones of the same size.
+    """The model's own test images; where they are unknown or CIFAR-10 was never fetched, drawn ones.
 
     Nothing is downloaded for this. Pictures that a net was not trained on are the harder test of
     agreement: its classes lie closer together.
@@ -36,7 +37,8 @@ def find_gate(facts: ModelFacts, data_folder: Path) -> Gate:
     Raises:
         DataError: the model's own images are not here, and it takes pictures of another size.
     """
-    is_here = facts.data != "cifar10" or (data_folder / "cifar10.npz").is_file()
+    is_known = facts.data != UNKNOWN_DATA
+    is_here = is_known and (facts.data != "cifar10" or (data_folder / "cifar10.npz").is_file())
     test = load_dataset(facts.data if is_here else STAND_IN, data_folder).test
     images, labels = test.images[:GATE_IMAGES].numpy(), test.labels[:GATE_IMAGES].numpy()
     if images.shape[1] != facts.input_size:
@@ -46,4 +48,5 @@ def find_gate(facts: ModelFacts, data_folder: Path) -> Gate:
         )
     if is_here:
         return Gate(images, labels, f"{len(images):,} test images of {facts.data}")
-    return Gate(images, None, f"{len(images):,} drawn pictures, for {facts.data} is not here")
+    why = f"{facts.data} is not here" if is_known else "it is not known what it was trained on"
+    return Gate(images, None, f"{len(images):,} drawn pictures, for {why}")
