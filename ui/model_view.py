@@ -1,4 +1,4 @@
-"""Models as rows and cards: those that ship and those that runs made."""
+"""Models as rows and cards: those that ship, those imported, and those that runs made."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.style import clock
+from resnet_core.errors import ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.runs.history import History, read_history, read_history_csv
-from resnet_core.zoo import ZooEntry, zoo_entries
+from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
 from ui import jobs
 from ui.action_list import action_button
 
@@ -23,14 +24,15 @@ class ModelEntry:
     name: str
     title: str
     config: dict[str, Any]
+    origin: str
+    """Where it comes from, in words."""
     data: str
-    recipe: str
-    epochs: float
-    seed: int
-    batch_size: int
+    training: str
+    """On what and how it was trained, in words."""
+    batch_size: int | None
     test_error_percent: float | None
     train_error_percent: float | None
-    train_seconds: float
+    train_seconds: float | None
     params: int | None
     multiply_adds: int | None
     command: str
@@ -40,24 +42,31 @@ class ModelEntry:
     history_file: Path | None
 
     def history(self) -> History:
-        """Its training curves."""
+        """Its training curves.
+
+        Raises:
+            LabError: there are none.
+        """
         if self.run is not None:
             return read_history(self.run)
-        assert self.history_file is not None
+        if self.history_file is None or self.batch_size is None:
+            raise ModelError(f"How {self.name} was trained is not known.")
         return read_history_csv(self.history_file, self.batch_size)
 
 
 def list_models() -> list[ModelEntry]:
-    """Shipped models, best first, then what finished runs made, newest first."""
+    """Shipped models, best first, imported ones, then what finished runs made, newest first."""
     runs = [run for run in list_runs(jobs.runs_folder()) if run.summary_file.is_file()]
-    return [*map(_shipped, zoo_entries()), *map(_trained, runs)]
+    imported = map(_imported, imported_entries(jobs.runs_folder()))
+    return [*map(_shipped, zoo_entries()), *imported, *map(_trained, runs)]
 
 
 def _shipped(entry: ZooEntry) -> ModelEntry:
     card = entry.card
     return ModelEntry(
-        name=entry.name, title=card["name"], config=card["config"], data=card["data"],
-        recipe=card["recipe"]["name"], epochs=card["epochs"], seed=card["seed"],
+        name=entry.name, title=card["name"], config=card["config"],
+        origin="ships with the app", data=card["data"],
+        training=_training(card["data"], card["epochs"], card["recipe"]["name"], card["seed"]),
         batch_size=card["recipe"]["batch_size"],
         test_error_percent=card["test_error_percent"],
         train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
@@ -67,12 +76,30 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
     )  # fmt: skip
 
 
+def _imported(entry: ZooEntry) -> ModelEntry:
+    card = entry.card
+    file = f"{card['imported']['source']}, sha256 {card['imported']['sha256']}"
+    return ModelEntry(
+        name=entry.name, title=card["name"], config=card["config"],
+        origin=f"{entry.name}, {card['imported']['source']}", data=card["data"],
+        training=f"not known; {file}", batch_size=None, test_error_percent=None,
+        train_error_percent=None, train_seconds=None, params=card["params"],
+        multiply_adds=card["multiply_adds"], command=card["command"],
+        weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None, history_file=None,
+    )  # fmt: skip
+
+
+def _training(data: str, epochs: float, recipe: str, seed: int) -> str:
+    return f"{data}, {epochs:g} epochs of {recipe}, seed {seed}"
+
+
 def _trained(run: RunFolder) -> ModelEntry:
     config, summary = run.config(), run.summary()
     return ModelEntry(
         name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],
-        data=config["data"], recipe=config["recipe"]["name"], epochs=config["recipe"]["epochs"],
-        seed=config["seed"], batch_size=config["recipe"]["batch_size"], test_error_percent=summary["test_error_percent"],
+        origin=f"your run {run.name}", data=config["data"],
+        training=_training(config["data"], config["recipe"]["epochs"], config["recipe"]["name"], config["seed"]),
+        batch_size=config["recipe"]["batch_size"], test_error_percent=summary["test_error_percent"],
         train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
         params=summary["params"], multiply_adds=summary["multiply_adds"],
         command=config["command"], weights_file=run.result_model_file(), onnx_file=run.onnx_file,
@@ -90,10 +117,9 @@ def render_models(models: list[ModelEntry], picked: str) -> str:
 
 
 def _row(model: ModelEntry, is_picked: bool) -> str:
-    origin = _origin(model)
-    name = action_button(model.title, "show", model.name, f"{model.title}, {origin}")
+    name = action_button(model.title, "show", model.name, f"{model.title}, {model.origin}")
     cells = (
-        f'<span class="lab-dot"></span>{name}<br><small>{escape(origin)}</small>',
+        f'<span class="lab-dot"></span>{name}<br><small>{escape(model.origin)}</small>',
         escape(model.data),
         _error(model.test_error_percent),
         _millions(model.params),
@@ -113,25 +139,21 @@ def render_card(model: ModelEntry) -> str:
         ("Multiply-adds", _millions(model.multiply_adds)),
         ("Test error", _error(model.test_error_percent)),
         ("Training error", _error(model.train_error_percent)),
+        ("Trained on", model.training),
         (
-            "Trained on",
-            f"{model.data}, {model.epochs:g} epochs of {model.recipe}, seed {model.seed}",
+            "Training time",
+            "not known" if model.train_seconds is None else clock(model.train_seconds),
         ),
-        ("Training time", clock(model.train_seconds)),
         ("Weights, ONNX", f"{_megabytes(model.weights_file)}, {_megabytes(model.onnx_file)}"),
     )
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
         f'<div class="lab-card lab-{escape(model.config["family"])}">'
-        f'<p class="lab-model"><span class="lab-dot"></span>{escape(_origin(model))}</p>'
+        f'<p class="lab-model"><span class="lab-dot"></span>{escape(model.origin)}</p>'
         f'<h2 class="lab-verdict">{escape(model.title)}</h2><dl class="lab-facts">{rows}</dl>'
         f'<div class="lab-command"><span>The command that made it</span>'
         f"<code>{escape(model.command)}</code></div></div>"
     )
-
-
-def _origin(model: ModelEntry) -> str:
-    return "ships with the app" if model.run is None else f"your run {model.name}"
 
 
 def _error(value: float | None) -> str:
