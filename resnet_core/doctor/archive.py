@@ -10,6 +10,7 @@ import io
 import zipfile
 import zlib
 
+from resnet_core.display import printable
 from resnet_core.doctor.pickles import MAX_PICKLE_BYTES, check_pickle
 from resnet_core.errors import ModelError
 
@@ -42,7 +43,7 @@ def repack(data: bytes, name: str) -> io.BytesIO:
                     again.writestr(member.filename, content)
     except READ_ERRORS as error:
         raise ModelError(
-            f"{name} is damaged or cut short ({error}): fetch or save it again."
+            f"{name} is damaged or cut short ({printable(str(error))}): fetch or save it again."
         ) from None
     packed.seek(0)
     return packed

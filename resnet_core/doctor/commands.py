@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from resnet_core.console import Commands
 from resnet_core.display import printable
 from resnet_core.doctor.names import NORMALISATION_NAMES, STORED
+from resnet_core.options import as_words
 from resnet_core.training.config import default_data_folder, default_runs_folder
 
 if TYPE_CHECKING:
     from resnet_core.doctor.answers import Answers
     from resnet_core.doctor.diagnose import Diagnosis
     from resnet_core.zoo import ZooEntry
-
-IMAGE_SIZE = 32
 
 
 def add_import_command(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -45,10 +44,7 @@ def add_import_command(commands: Commands[argparse.ArgumentParser]) -> None:
         "--stride-in", choices=("1x1", "3x3"), help="the convolution of a v2 block that strides"
     )
     parser.add_argument(
-        "--image-size",
-        type=int,
-        default=IMAGE_SIZE,
-        help=f"height and width in pixels (default: {IMAGE_SIZE})",
+        "--image-size", type=int, help="height and width in pixels (default: what such nets take)"
     )
     parser.add_argument(
         "--data-folder", type=Path, default=default_data_folder(),
@@ -95,11 +91,9 @@ def _command(options: argparse.Namespace, name: str, answers: Answers) -> str:
         words += ["--normalisation", answers.normalisation.name]
     if options.classes is not None:
         words += ["--classes", options.classes.name]
-    for option in ("data", "part", "stride_in"):
-        if getattr(options, option) is not None:
-            words += [f"--{option.replace('_', '-')}", getattr(options, option)]
-    if options.image_size != IMAGE_SIZE:
-        words += ["--image-size", str(options.image_size)]
+    for option in ("data", "part", "stride_in", "image_size"):
+        if (value := getattr(options, option)) is not None:
+            words += as_words(option, value)
     return shlex.join(words)
 
 

@@ -24,6 +24,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "ema_model.")
 # What else a flat file may hold, by the first word of its names.
 NOT_WEIGHTS = {"optimizer", "optim", "scheduler", "scaler", "generator", "n_averaged"}
 LONGEST_NAME = 200
+DEEPEST = 4
 OWN_NORMALISATION = ("mean", "inverse_std")
 
 
@@ -73,6 +74,8 @@ def _open_containers(
     path: list[str] = []
     left_out: list[str] = []
     while True:
+        if len(path) > DEEPEST:  # it may hold itself
+            raise ModelError(f"{name} nests its parts {DEEPEST} deep: save the net's state_dict().")
         if not isinstance(content, Mapping):
             raise ModelError(
                 f"{name} holds a {type(content).__name__}, not a net's weights by name: save the "
@@ -133,14 +136,17 @@ def _check_is_plain(tensor: Tensor, key: str, name: str) -> None:
         )
 
 
-def _count_tensors(value: Any, depth: int = 0) -> int:
-    if isinstance(value, Tensor):
-        return 1
-    if depth > 8:  # deeper than any optimiser's state; a file may nest without end
-        return 0
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    return sum(_count_tensors(v, depth + 1) for v in value) if isinstance(value, list) else 0
+def _count_tensors(value: Any) -> int:
+    """All tensors within; what holds itself, as pickles can, is looked into once."""
+    count, seen, waiting = 0, set[int](), [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            count += 1
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += value.values() if isinstance(value, Mapping) else value
+    return count
 
 
 def _described(key: str, tensors: int) -> str:

@@ -51,14 +51,14 @@ class Diagnosis:
 
 
 def diagnose(
-    path: Path, part: str | None = None, family: str | None = None, image_size: int = 32
+    path: Path, part: str | None = None, family: str | None = None, image_size: int | None = None
 ) -> Diagnosis:
     """Read a file and tell what net it is.
 
     Args:
         part: the container to take, where the file has several.
         family: one of the families that the names and shapes allow, where there are more.
-        image_size: height and width of the input in pixels, where the file does not say.
+        image_size: height and width of the input in pixels; None for what such nets usually take.
 
     Raises:
         LabError: why the file can't be a model here.

@@ -21,6 +21,11 @@ def fit(named: Named, config: ModelConfig) -> dict[str, Tensor]:
     Raises:
         ModelError: tensors are missing, left over or of another shape, or hold what is no number.
     """
+    if config.depth > len(named.tensors):  # what a file says of itself may be a lie
+        raise ModelError(
+            f"{named.file} says that it is {config.name} and holds {len(named.tensors)} tensors, "
+            "fewer than it has layers: it is damaged or made to do harm."
+        )
     with torch.device("meta"):
         wanted = PixelModel(config, torch.zeros(3), torch.ones(3)).network.state_dict()
     problems = [

@@ -18,7 +18,7 @@ DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
 STEM = (64, 3, 7, 7)
 
 
-def read_photo_net(named: Named, _image_size: int) -> Reading:
+def read_photo_net(named: Named, _image_size: int | None) -> Reading:
     """Say which net it is.
 
     Raises:

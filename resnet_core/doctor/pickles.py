@@ -67,7 +67,7 @@ def check_pickle(stream: IO[bytes], most_elements: int, name: str) -> None:
                 words.append(argument)
     except (ValueError, EOFError, OverflowError, MemoryError) as error:
         raise ModelError(
-            f"{name} is damaged or cut short ({error}): fetch or save it again."
+            f"{name} is damaged or cut short ({printable(str(error))}): fetch or save it again."
         ) from None
 
 

@@ -84,7 +84,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _not_weights(data: bytes, name: str) -> str:
     for start, what in NO_WEIGHTS.items():
-        if data.lstrip()[: len(start)] == start:
+        if data[:100].lstrip().startswith(start):
             return f"{name} {what}."
     if data[:1] == b"\x80":
         check_pickle(io.BytesIO(data[:MAX_PICKLE_BYTES]), len(data), name)

@@ -11,6 +11,7 @@ from resnet_core.errors import ModelError
 from resnet_core.models.config import FAMILIES, ModelConfig
 from resnet_core.models.network import STEM_CHANNELS
 
+CIFAR_SIZE = 32
 STAGES = ("1", "2", "3")
 PROJECTION = r"stage\d\.\d+\.shortcut\..+"
 STRIDES = ("1x1", "3x3")
@@ -58,13 +59,14 @@ class Reading:
 
 
 def read_cifar_net(
-    named: Named, image_size: int, is_own: bool = False, projects_raw: bool = False
+    named: Named, image_size: int | None, is_own: bool = False, projects_raw: bool = False
 ) -> Reading:
     """Tell family, depth, shortcut and classes.
 
     Args:
         named: names and shapes; they need not be complete, which is checked later.
-        image_size: height and width of the input in pixels, which no weight depends on.
+        image_size: height and width of the input in pixels, which no weight depends on; None for
+            CIFAR's.
         is_own: it is this kit's naming, so that what its nets look like is known.
         projects_raw: pre-activation nets of this naming project a block's raw input.
 
@@ -85,14 +87,15 @@ def read_cifar_net(
         if _shortcut(named, is_own) == "tutorial" and not named.has(PROJECTION):
             family = "plain"
     depth = FAMILIES[family].layers_per_n * blocks + 2
-    config = ModelConfig(family, depth, _shortcut(named, is_own), classes, image_size)
+    size = CIFAR_SIZE if image_size is None else image_size
+    config = ModelConfig(family, depth, _shortcut(named, is_own), classes, size)
     if family == "resnet_v2" and not is_own:
         said = "a block's projection takes the activated input, as in He et al. 2016"
         return Reading(named, (config,), (said,) * (config.shortcut == "B"), asks_stride=True)
     if family == "resnet_v1" and config.shortcut == "A":
         said = (
-            "it has skips that pad with zeros, half of them before and half after (option A); a "
-            "plain net's names and shapes are the same"
+            "it has skips that pad with zeros as its naming's nets do (option A); a plain net's "
+            "names and shapes are the same"
         )
         return Reading(named, (config, replace(config, family="plain")), (said,))
     return Reading(named, (config,))

@@ -13,6 +13,7 @@ from functools import partial
 
 from torch import Tensor
 
+from resnet_core.doctor.padding import reorder_channels
 from resnet_core.doctor.photo import read_photo_net
 from resnet_core.doctor.reading import Named, Reading, read_cifar_net
 from resnet_core.errors import ModelError
@@ -28,7 +29,7 @@ class Scheme:
     title: str
     """Whose it is."""
     renames: tuple[tuple[str, str], ...]
-    read: Callable[[Named, int], Reading]
+    read: Callable[[Named, int | None], Reading]
     mark: str = ""
     """Only files with such a name are of this scheme; empty for all."""
 
@@ -81,6 +82,18 @@ SCHEMES = (
         _layers("downsample"),
         # Pre-activation ports that call it so project a block's raw input.
         partial(read_cifar_net, projects_raw=True),
+    ),
+    Scheme(
+        "the naming of ResNeXt-DenseNet and of pruning ports after it",
+        (
+            (r"conv_1_3x3\.weight", "stem.0.weight"),
+            (rf"bn_1\.{LEAF}", r"stem.1.\1"),
+            (rf"stage_(\d)\.(\d+)\.(conv|bn)_a\.{LEAF}", r"stage\1.\2.\g<3>1.\4"),
+            (rf"stage_(\d)\.(\d+)\.(conv|bn)_b\.{LEAF}", r"stage\1.\2.\g<3>2.\4"),
+            (r"classifier\.(weight|bias)", r"classifier.\1"),
+        ),
+        # Its option A pads all new channels after the old.
+        lambda named, image_size: read_cifar_net(reorder_channels(named), image_size),
     ),
 )
 

@@ -1,0 +1,388 @@
+"""Checkpoints that mean harm, are damaged, or are of other nets: refused, each with its reason."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from resnet_core.__main__ import main
+from resnet_core.doctor import read
+from resnet_core.doctor.diagnose import diagnose
+from resnet_core.errors import LabError
+from resnet_core.models.config import ModelConfig
+from resnet_core.models.saved import FORMAT
+from tests.resnet_core.doctor.ports import Port, PreActPort, save
+
+STATE = Port(1).state_dict()
+
+
+class Runs:
+    """Runs a function when it is unpickled."""
+
+    def __init__(self, function: Callable, *arguments: object):
+        self.does = function, arguments
+
+    def __reduce__(self) -> tuple:
+        return self.does
+
+
+def refuse(path: Path, capsys: pytest.CaptureFixture, *words: str) -> str:
+    """The one sentence on standard error with which a file is refused; nothing is kept."""
+    runs = path.parent / "runs"
+    status = main(
+        ["import", str(path), "--normalisation", "half", "--data", "cifar10", "--stride-in", "1x1",
+         "--runs", str(runs), *words]
+    )  # fmt: skip
+    said = capsys.readouterr()
+    assert status == 2 and not said.out, said
+    assert said.err.count("\n") == 1 and said.err.rstrip().endswith((".", ").")), said.err
+    assert not runs.exists() or not list(runs.rglob("card.json"))
+    return said.err
+
+
+def bare(content: Any, path: Path, protocol: int) -> None:
+    path.write_bytes(pickle.dumps(content, protocol))
+
+
+WRITERS: dict[str, Callable[[Any, Path], Any]] = {
+    "zip": lambda content, path: save(content, path),
+    "old": lambda content, path: save(content, path, legacy=True),
+    "bare pickle 2": lambda content, path: bare(content, path, 2),
+    "bare pickle 5": lambda content, path: bare(content, path, 5),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_pickle_that_would_run_a_program_is_not_opened(
+    writer: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    touched = tmp_path / "touched"
+    attack = Runs(open, str(touched), "w")
+    pickle.loads(pickle.dumps(attack)).close()
+    assert touched.exists()  # so it would run
+    touched.unlink()
+    path = tmp_path / "evil.pth"
+    WRITERS[writer]({"args": attack, "state_dict": STATE}, path)
+    said = refuse(path, capsys)
+    assert ".open when it is opened" in said and "not opened" in said
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        # What PyTorch's own guard lets through.
+        ({"a": Runs(bytearray, 10**12)}, "bytearray"),
+        ({"a": Runs(torch.Tensor, 10**6, 10**6)}, "Tensor"),
+        (Port(1), r"ports\.Port"),
+        ({"state_dict": STATE, "args": np.float64(1)}, "numpy"),
+    ],
+    ids=["bytearray", "tensor", "whole model", "numpy"],
+)
+def test_nothing_but_plain_tensors_is_opened(
+    content: Any, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tracemalloc.start()
+    for legacy in (False, True):
+        path = save(content, tmp_path / "a.pth", legacy)
+        with pytest.raises(LabError, match=reason):
+            diagnose(path)
+        refuse(path, capsys)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 20 * 2**20
+
+
+def rewrite(path: Path, change: Callable[[str, bytes], bytes], **options: Any) -> None:
+    """The zip at `path` with members changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, change(name, data))
+
+
+def squeeze(path: Path) -> None:
+    save({"a": torch.zeros(10**6)}, path)
+    rewrite(path, lambda _, data: data, compression=zipfile.ZIP_DEFLATED)
+
+
+def overlap(path: Path) -> None:
+    save({"a": torch.zeros(10**6)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.filelist, key=lambda member: member.file_size)
+        for number in range(50):
+            again = zipfile.ZipInfo(f"archive/data/x{number}")
+            again.file_size = again.compress_size = largest.file_size
+            again.CRC, again.header_offset = largest.CRC, largest.header_offset
+            archive.filelist.append(again)
+        archive.writestr("archive/last", b"")
+
+
+def claim(path: Path, legacy: bool) -> None:
+    """A tensor of 70,000 elements that says it has two thousand million."""
+    save({"a": torch.zeros(70_000)}, path, legacy)
+
+    def enlarge(_: str, data: bytes) -> bytes:
+        return data.replace(b"J" + struct.pack("<i", 70_000), b"J" + struct.pack("<i", 2**31 - 1))
+
+    if legacy:
+        path.write_bytes(enlarge("", path.read_bytes()))
+    else:
+        rewrite(path, enlarge)
+
+
+def claim_in_safetensors(path: Path) -> None:
+    header = {"conv1.weight": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}}  # fmt: skip
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(100))
+
+
+def flip(path: Path) -> None:
+    save(STATE, path)
+    data = bytearray(path.read_bytes())
+    place = data.index(STATE["layer3.0.conv1.weight"].numpy().tobytes())
+    data[place + 100] ^= 0xFF
+    path.write_bytes(data)
+
+
+def cut(path: Path, legacy: bool = False) -> None:
+    save(STATE, path, legacy)
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def cut_safetensors(path: Path) -> None:
+    whole = save(STATE, path.with_suffix(".safetensors"))
+    whole.rename(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def torchscript(path: Path) -> None:
+    save(STATE, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/constants.pkl", b"\x80\x02).")
+
+
+def other_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+
+
+def nested(path: Path) -> None:
+    content: Any = torch.zeros(3)
+    for _ in range(300):
+        content = {"state_dict": content}
+    save(content, path)
+
+
+def cyclic(path: Path) -> None:
+    content: dict[str, Any] = {"epoch": 3}
+    content |= {"optimizer": [content] * 100, "state_dict": content}
+    save(content, path)
+
+
+def lie(path: Path) -> None:
+    """A file of this kit that claims a million layers."""
+    from safetensors.torch import save_file
+
+    config = ModelConfig("plain", 8).to_dict() | {"depth": 6_000_002}
+    metadata = {"format": FORMAT, "config": json.dumps(config), "class_names": "[]"}
+    save_file({"classifier.weight": torch.zeros(10, 64)}, path, metadata)
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (squeeze, "packed or encrypted"),
+        (overlap, "claims .* GB in a file of"),
+        (lambda path: claim(path, False), "claims a tensor of 2,147,483,647"),
+        (lambda path: claim(path, True), "claims a tensor of 2,147,483,647"),
+        (claim_in_safetensors, "damaged or cut short"),
+        (lambda path: save({"a": torch.zeros(1).expand(10**5, 10**5)}, path), "claims"),
+        (lambda path: save({"conv1.weight": torch.zeros(1).expand(1, 2)}, path), "claims 2 elements"),
+        (flip, "damaged.*CRC"),
+        (cut, "damaged or cut short"),
+        (lambda path: cut(path, True), "damaged or cut short"),
+        (cut_safetensors, "damaged or cut short"),
+        (torchscript, "TorchScript"),
+        (other_zip, "not one that PyTorch writes"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"\n<!DOCTYPE html>"), "web page"),
+        (lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1"), "Git LFS"),
+        (lambda path: path.write_bytes(b"\x1f\x8b123"), "gzip"),
+        (lambda path: path.write_bytes(b"\x89HDF\r\n"), "neither"),
+        (lambda path: path.mkdir(), "is not a file"),
+        (lambda path: None, "does not exist"),
+        (lambda path: save([torch.zeros(3)], path), "holds a list"),
+        (lambda path: save({"epoch": 3}, path), "no tensors"),
+        (lambda path: save({"a\x1b[2J": torch.zeros(3)}, path), "can't be read"),
+        (lambda path: save(dict.fromkeys("abc", torch.zeros(3)), path), "in no way known here"),
+        (nested, "nests its parts"),
+        (cyclic, "nests its parts"),
+        (lie, "fewer than it has layers"),
+    ],
+)  # fmt: skip
+def test_damaged_and_deceiving_files_are_refused(
+    write: Callable[[Path], Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "a.pth"
+    write(path)
+    with pytest.raises(LabError, match=reason):
+        diagnose(path)
+    assert "\x1b" not in refuse(path, capsys)
+
+
+def test_files_and_parts_are_limited(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(STATE, tmp_path / "a.pth")
+    with monkeypatch.context() as patch:
+        patch.setattr(read, "MAX_FILE_BYTES", 1000)
+        assert "more than" in refuse(path, capsys)
+    with monkeypatch.context() as patch:
+        patch.setattr("resnet_core.doctor.archive.MAX_MEMBERS", 10)
+        assert "more than 10 parts" in refuse(path, capsys)
+    monkeypatch.setattr("resnet_core.doctor.archive.MAX_PICKLE_BYTES", 100)
+    assert "beside its tensors" in refuse(path, capsys)
+
+
+def test_no_damage_to_a_file_is_a_traceback(tmp_path: Path) -> None:
+    """Bytes changed at random, mostly where the structure is: refused, or read."""
+    rng = np.random.default_rng(0)
+    refused = 0
+    for name, legacy in (("a.pth", False), ("b.pth", True), ("c.safetensors", False)):
+        source = save({k: t for k, t in STATE.items() if t.numel() < 100}, tmp_path / name, legacy)
+        data = source.read_bytes()
+        for _ in range(150):
+            changed = bytearray(data)
+            for place in rng.integers(0, rng.choice([len(data), 2000]), rng.integers(1, 5)):
+                changed[place if rng.random() < 0.5 else -1 - place] = rng.integers(256)
+            source.write_bytes(changed)
+            try:
+                diagnose(source)
+            except LabError as error:
+                refused += 1
+                assert "\n" not in str(error) and str(error).isprintable()
+    assert refused == 450  # small tensors alone are never a whole net
+
+
+def without(*keys: str) -> dict[str, Tensor]:
+    return {key: tensor for key, tensor in STATE.items() if key not in keys}
+
+
+def changed(key: str, change: Callable[[Tensor], Any]) -> dict[str, Tensor]:
+    tensor = STATE[key].clone()
+    answer = change(tensor)
+    return STATE | {key: tensor if answer is None else answer}
+
+
+def put(value: float) -> Callable[[Tensor], None]:
+    def change(tensor: Tensor) -> None:
+        tensor.view(-1)[3] = value
+
+    return change
+
+
+def named_as(blocks: tuple[int, ...], convolutions: int, stem: tuple[int, ...], **extra: Tensor) -> dict[str, Tensor]:  # fmt: skip
+    """torchvision's names; of the shapes only those that tell nets apart."""
+    state = {"conv1.weight": torch.zeros(stem), "bn1.weight": torch.zeros(stem[0])}
+    for stage, length in enumerate(blocks, start=1):
+        for block in range(length):
+            for number in range(1, convolutions + 1):
+                state[f"layer{stage}.{block}.conv{number}.weight"] = torch.zeros(64, 64, 1, 1)
+    return state | {"fc.weight": torch.zeros(1000, 8), "fc.bias": torch.zeros(1000)} | extra
+
+
+def post_activation_bottlenecks() -> dict[str, Tensor]:
+    state = PreActPort(1).state_dict()
+    return state | {f"layer{s}.0.bn1.weight": torch.ones(w) for s, w in ((1, 16), (2, 32), (3, 64))}
+
+
+IMAGENET_STEM = (64, 3, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (without("layer2.0.conv2.weight"), r"1 is missing \(stage2\.0\.conv2\.weight\)"),
+        (without(*[k for k in STATE if ".bn2." in k and "num_b" not in k]), "12 are missing .* and 9 more"),
+        (without(*[k for k in STATE if k.startswith("layer3")]), "2 stages from 16 channels"),
+        (without("linear.weight", "linear.bias"), "no last layer"),
+        (STATE | {"layer1.0.se.weight": torch.zeros(3)}, r"1 is unexpected \(layer1\.0\.se\.weight\)"),
+        (STATE | {"fc.bias": torch.zeros(10)}, r"both linear\.bias and fc\.bias|both fc\.bias and"),
+        (changed("linear.bias", lambda t: t[:9]), r"1 is of another shape \(linear\.bias \(9,\) and not \(10,\)"),
+        (changed("layer1.0.conv1.weight", lambda t: t.reshape(-1)), "1 is of another shape"),
+        (changed("conv1.weight", put(float("nan"))), r"1 of the 432 numbers of conv1\.weight are NaN"),
+        (changed("bn1.running_mean", put(float("inf"))), "NaN or infinite"),
+        (changed("bn1.weight", lambda t: t.double() * 1e300), "NaN or infinite"),
+        (changed("bn1.running_var", put(-1.0)), "negative variances"),
+        (changed("conv1.weight", lambda t: t.to(torch.int8)), "int8"),
+        (changed("conv1.weight", lambda t: t.to(torch.complex64)), "not a plain tensor"),
+        (changed("conv1.weight", lambda t: t.to_sparse()), "asks for|not a plain"),
+        (Port(1, width=32).state_dict(), "begins with 32 channels"),
+        (named_as((2, 2, 2, 2), 2, IMAGENET_STEM), "torchvision's ResNet-18, a net for 224-pixel photos"),
+        (named_as((3, 4, 6, 3), 3, IMAGENET_STEM), "torchvision's ResNet-50, .* not supported yet"),
+        (named_as((3, 8, 36, 3), 3, IMAGENET_STEM), "ResNet-152"),
+        (
+            named_as((3, 4, 6, 3), 3, IMAGENET_STEM) | {"layer1.0.conv2.weight": torch.zeros(128, 4, 3, 3)},
+            "ResNeXt-50",
+        ),
+        (named_as((2, 2, 2, 2), 2, (64, 3, 3, 3)), "ResNet-18 with a 3x3 stem"),
+        ({k.replace("fc.", "linear."): t for k, t in named_as((2, 2, 2, 2), 2, (64, 3, 3, 3)).items()}, "4 stages from 64"),
+        (post_activation_bottlenecks(), r"after their sum \(v1\)"),
+        (PreActPort(1, shortcut="downsample").state_dict(), "projects a block's raw input"),
+        (changed("layer2.0.bn1.weight", lambda t: t[:16]), "pre-activation blocks of two"),
+        (Port(1, classes=1).state_dict(), "at least 2 classes"),
+    ],
+)  # fmt: skip
+def test_nets_that_are_not_wholly_there_are_refused(
+    state: dict[str, Tensor], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = save(state, tmp_path / "a.pth")
+    with pytest.raises(LabError, match=reason):
+        diagnose(path)
+    refuse(path, capsys)
+
+
+def test_two_readers_of_a_zip_see_the_same_archive(tmp_path: Path) -> None:
+    """A second archive before the first: what is checked is what is loaded."""
+    harmless, evil = io.BytesIO(), io.BytesIO()
+    torch.save(STATE, harmless)
+    touched = tmp_path / "touched"
+    torch.save(Runs(open, str(touched), "w"), evil)
+    path = tmp_path / "a.pth"
+    for first, second in ((evil, harmless), (harmless, evil)):
+        path.write_bytes(first.getvalue() + second.getvalue())
+        try:
+            assert diagnose(path).config.name == "resnet8_v1"
+        except LabError as error:
+            assert "open" in str(error) or "damaged" in str(error)
+        assert not touched.exists()
+
+
+def test_the_command_ends_in_one_sentence_or_in_a_model(tmp_path: Path, run_module) -> None:
+    words = ("import", save(STATE, tmp_path / "good.pth"), "--runs", tmp_path / "runs")
+    known = ("--normalisation", "imagenet", "--data", "cifar10")
+    good = run_module("resnet_core", *words, *known)
+    assert good.returncode == 0, good.stderr
+    assert "resnet8_v1, shortcut A, 10 classes" in good.stdout
+    assert "Next: python -m export onnx good" in good.stdout
+    assert (tmp_path / "runs" / "imported" / "good" / "model.safetensors").is_file()
+    bad = run_module(
+        "resnet_core", "import", save(without("bn1.bias"), tmp_path / "bad.pth"), *known
+    )
+    assert bad.returncode == 2 and not bad.stdout
+    assert bad.stderr.startswith("Error: bad.pth looks like resnet8_v1")
+    assert bad.stderr.count("\n") == 1 and "Traceback" not in bad.stderr

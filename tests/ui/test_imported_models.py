@@ -1,0 +1,34 @@
+"""The Models tab shows an imported model, and claims nothing of its training."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from resnet_core.__main__ import main
+from resnet_core.errors import LabError
+from tests.resnet_core.doctor.ports import Port, save
+from ui.model_view import list_models, render_card, render_models
+from ui.models import _show
+
+
+def test_an_imported_model_is_listed_with_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path / "runs"))
+    path = save(Port(1).state_dict(), tmp_path / "th<b>eirs.pth")
+    words = ["--normalisation", "half", "--data", "cifar10", "--name", "theirs"]
+    assert main(["import", str(path), *words]) == 0
+    (model,) = [model for model in list_models() if model.name == "theirs"]
+    card = render_card(model)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    assert "imported from th&lt;b&gt;eirs.pth" in card and "<b>" not in card
+    assert "not known" in card and "not measured" in card and "0.00 %" not in card
+    assert "theirs, imported from" in render_models(list_models(), "theirs")
+    with pytest.raises(LabError, match="not known"):
+        model.history()
+    shown = _show("theirs")
+    assert shown[0] == "theirs" and shown[3] is None  # no curves
+    assert shown[7]["visible"] is False  # only runs are deleted here
