@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.catalogue import find_exported
+from export.confidence import read_confidence, soften
 from export.engines.catalogue import find_choice
 from export.engines.interface import ALL_THREADS, OpenModel
 from export.engines.on_onnxruntime import OnOnnxRuntime
 from export.session import ModelFacts, OnnxSession
 from export.tuned import engine_for
+from export.unlike import unlike_note
 from resnet_core.pictures import Picture, read_picture, to_input
 
 # Below the first, the net's favourite is not even more likely than not; above the second it is
@@ -114,6 +116,7 @@ def compare(source: Path | bytes, models: list[str], engine: str = "") -> list[A
 class ReadyModel:
     """An exported model, opened: what it says of itself, and what runs it."""
 
+    file: Path
     facts: ModelFacts
     runner: OpenModel
 
@@ -123,8 +126,21 @@ class ReadyModel:
         return self.runner.name
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes)."""
-        return self.runner.run(images)
+        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes); calibrated if measured."""
+        probabilities = self.runner.run(images)
+        calibration = read_confidence(self.file).calibration
+        return soften(probabilities, calibration.temperature) if calibration else probabilities
+
+    def remarks(self, seen: NDArray[np.uint8]) -> tuple[str, ...]:
+        """What was measured of the model that bears on its answer to (size, size, 3) pixels."""
+        calibration = read_confidence(self.file).calibration
+        said = [unlike_note(self.file, seen)]
+        if calibration:
+            said.append(
+                f"Confidence calibrated: temperature {calibration.temperature:.2f}, "
+                f"fitted on {calibration.fitted_on}."
+            )
+        return tuple(filter(None, said))
 
 
 def open_engine(model: str, engine: str = "") -> ReadyModel:
@@ -142,10 +158,10 @@ def open_engine(model: str, engine: str = "") -> ReadyModel:
 def _open_once(file: Path, _changed_at_ns: int, engine: str) -> ReadyModel:
     if not engine:
         session = OnnxSession(file)
-        return ReadyModel(session.facts, OnOnnxRuntime(session))
+        return ReadyModel(file, session.facts, OnOnnxRuntime(session))
     choice = find_choice(engine)
     facts = OnnxSession(file, "cpu").facts
-    return ReadyModel(facts, choice.engine.open(file, choice.precision, ALL_THREADS))
+    return ReadyModel(file, facts, choice.engine.open(file, choice.precision, ALL_THREADS))
 
 
 def _ask(engine: ReadyModel, model: str, picture: Picture, decode_ms: float) -> Answer:
@@ -163,7 +179,7 @@ def _ask(engine: ReadyModel, model: str, picture: Picture, decode_ms: float) -> 
         seen=seen,
         picture=picture.image,
         picture_size=picture.size,
-        notes=picture.notes,
+        notes=(*picture.notes, *engine.remarks(seen)),
         decode_ms=decode_ms,
         preprocess_ms=1000 * (prepared - start),
         inference_ms=1000 * (done - prepared),

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from export.confidence_commands import add_confidence
 from export.engines.interface import Obstacle
 from export.folder.commands import add_folder_options, classify_to_table
 from export.plan_commands import add_tuning
@@ -68,6 +69,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     classify.add_argument("--json", action="store_true", help="print JSON; with --csv, lines of it")
     add_folder_options(classify)
     classify.set_defaults(execute=_classify)
+    add_confidence(commands)
 
     engines = commands.add_parser(
         "engines", help="what can run a model here, and what can't, and why"

@@ -92,7 +92,12 @@ def _hash_files(file: Path) -> list[str]:
     if not file.is_file():
         raise ModelError(f"There is no model file at {file}: check the path.")
     paths = [file_for(file, precision) for precision in FILE_PRECISIONS]
-    return [_hash(path, path.stat().st_mtime_ns) if path.is_file() else "" for path in paths]
+    return [hash_file(path) if path.is_file() else "" for path in paths]
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as hexadecimal digits."""
+    return _hash(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=64)

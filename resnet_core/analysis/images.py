@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -61,8 +62,22 @@ def unseen_images(
 
 def common_validation(models: Sequence[FoundModel], dataset: Dataset) -> Split | None:
     """The validation images that all models set aside; None where they differ or one has none."""
-    asides = {_set_aside(model) for model in models}
-    held_out, split_seed = next(iter(asides)) if len(asides) == 1 else (0, 0)
+    asides = {_set_aside(model.folder) for model in models}
+    return _validation(asides.pop(), dataset) if len(asides) == 1 else None
+
+
+def validation_images(folder: Path, dataset: Dataset) -> Split | None:
+    """The validation images that a shipped model or a run set aside; None where it set none aside.
+
+    Args:
+        folder: of the zoo, or a run's.
+        dataset: what it was trained on.
+    """
+    return _validation(_set_aside(folder), dataset)
+
+
+def _validation(aside: tuple[int, int], dataset: Dataset) -> Split | None:
+    held_out, split_seed = aside
     # Training sets aside a tenth at the most, whatever its recipe asks for.
     held_out = min(held_out, len(dataset.train) // 10)
     return split_validation(dataset.train, held_out, split_seed)[1] if held_out else None
@@ -82,11 +97,11 @@ def take_some(split: Split, count: int, seed: int) -> Split:
     return split.take(order[:count])
 
 
-def _set_aside(model: FoundModel) -> tuple[int, int]:
-    """How many validation images the model's recipe set aside, and by which seed."""
+def _set_aside(folder: Path) -> tuple[int, int]:
+    """How many validation images a model's recipe set aside, and by which seed."""
     for name in ("card.json", "config.json"):
-        if (model.folder / name).is_file():
-            facts: dict[str, Any] = read_json(model.folder / name)
+        if (folder / name).is_file():
+            facts: dict[str, Any] = read_json(folder / name)
             count = int(facts.get("recipe", {}).get("validation_images", 0))
             return count, int(facts.get("split_seed", 0)) if count else 0
     return 0, 0

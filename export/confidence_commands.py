@@ -1,0 +1,75 @@
+"""`python -m export calibrate` and `unlike`: how far to trust a model's answers, measured once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from resnet_core.console import Commands
+
+
+def add_confidence(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "fit a model's confidence on its validation images; its answers then mean what they say"
+    calibrate = commands.add_parser("calibrate", help=text, description=text)
+    _add_common(calibrate)
+    calibrate.set_defaults(execute=_calibrate)
+
+    text = "measure how well a model tells pictures unlike its training pictures; its answers then say so"
+    unlike = commands.add_parser("unlike", help=text, description=text)
+    unlike.add_argument("--photos", type=Path, help="also: a folder of photos of other things")
+    _add_common(unlike)
+    unlike.set_defaults(execute=_unlike)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="shipped model or run")
+    parser.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from export.calibrate import calibrate
+    from export.catalogue import find_exported
+    from export.confidence import read_confidence, write_confidence
+    from resnet_core.training.config import default_data_folder
+
+    file = find_exported(options.model).file
+    found = calibrate(options.model, file, options.data_folder or default_data_folder())
+    kept = write_confidence(file, replace(read_confidence(file), calibration=found))
+    if options.json:
+        print(json.dumps(asdict(found), indent=2))
+        return 0
+    print(f"temperature {found.temperature:.3f}, fitted on {found.fitted_on}")
+    print(f"  their negative log-likelihood  {found.nll_before:.4f} → {found.nll_after:.4f} nats")
+    print(
+        f"  calibration error, {found.test_images:,} test images  "
+        f"{found.test_ece_before_percent:.2f} % → {found.test_ece_after_percent:.2f} %"
+    )
+    print(f"  in {kept}")
+    return 0
+
+
+def _unlike(options: argparse.Namespace) -> int:
+    from export.catalogue import find_exported
+    from export.confidence import read_confidence, write_confidence
+    from export.strangers import measure_familiarity
+    from resnet_core.training.config import default_data_folder
+
+    file = find_exported(options.model).file
+    data_folder = options.data_folder or default_data_folder()
+    found = measure_familiarity(options.model, file, data_folder, options.photos)
+    kept = write_confidence(file, replace(read_confidence(file), familiarity=found))
+    if options.json:
+        print(json.dumps(asdict(found), indent=2))
+        return 0
+    print(f"energy score below {found.threshold:.3f}: unlike; from {found.threshold_from}")
+    print(f"  {found.test_flagged_percent:5.2f} % of {found.test_images:,} other test images are")
+    for each in found.strangers:
+        print(
+            f"  {each.flagged_percent:5.2f} % of {each.images:,} {each.name} are; AUROC "
+            f"{each.auroc_percent:.2f} % (largest logit: {each.auroc_of_maximum_percent:.2f} %)"
+        )
+    print(f"  in {kept}")
+    return 0
