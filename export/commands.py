@@ -9,6 +9,7 @@ from pathlib import Path
 from export.confidence_commands import add_confidence
 from export.engines.interface import Obstacle
 from export.folder.commands import add_folder_options, classify_to_table
+from export.inside_commands import add_averaging, add_inside
 from export.plan_commands import add_tuning
 from export.precisions import EXACT, FILE_PRECISIONS
 from export.triton.commands import add_triton_commands
@@ -66,9 +67,11 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     classify.add_argument("--model", "--name", dest="model", default="resnet20_v1")
     classify.add_argument("--top-k", type=int, default=5, help="classes to show (default: 5)")
     classify.add_argument("--engine", default="", help=ENGINE_HELP)
+    add_averaging(classify)
     classify.add_argument("--json", action="store_true", help="print JSON; with --csv, lines of it")
     add_folder_options(classify)
     classify.set_defaults(execute=_classify)
+    add_inside(commands)
     add_confidence(commands)
 
     engines = commands.add_parser(
@@ -145,14 +148,16 @@ def _ship(options: argparse.Namespace) -> int:
 def _classify(options: argparse.Namespace) -> int:
     if options.csv:
         return classify_to_table(options)
-    from export.classifier import classify
+    from export.averaged import classify_averaged
 
     if options.top_k < 1:
         raise LabError(f"--top-k should be at least 1, not {options.top_k}.")
     answers, failed = [], False
     for path in options.pictures:
         try:
-            answer = classify(path, options.model, options.engine).to_dict(options.top_k)
+            models = [options.model, *options.others]
+            asked = classify_averaged(path, models, options.views, options.engine)
+            answer = asked.to_dict(options.top_k)
         except LabError as error:
             if len(options.pictures) == 1:
                 raise

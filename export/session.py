@@ -121,7 +121,7 @@ def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessi
     data = path.read_bytes()
     wanted = "cuda" if provider == "auto" and has_nvidia_gpu() else provider
     if wanted not in ("auto", "cpu"):
-        session = _try_session(path, data, wanted, threads)
+        session = open_bytes(data, path, wanted, threads)
         if session.get_providers()[0] == PROVIDERS[wanted]:
             return session
         if provider != "auto":
@@ -129,10 +129,17 @@ def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessi
                 f"ONNX Runtime's {TITLES[wanted]} provider does not run here: it needs an NVIDIA "
                 "GPU and `pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
             )
-    return _try_session(path, data, "cpu", threads)
+    return open_bytes(data, path, "cpu", threads)
 
 
-def _try_session(path: Path, data: bytes, provider: str, threads: int) -> ort.InferenceSession:
+def open_bytes(
+    data: bytes, origin: Path, provider: str = "cpu", threads: int = 0
+) -> ort.InferenceSession:
+    """A session on a model in memory, by a provider of `PROVIDERS`; `origin` is for messages.
+
+    Raises:
+        ModelError: it is not a model that ONNX Runtime can open.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
@@ -144,7 +151,7 @@ def _try_session(path: Path, data: bytes, provider: str, threads: int) -> ort.In
     try:
         return ort.InferenceSession(data, options, providers=providers)
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
-        raise ModelError(f"{path} can't be opened as an ONNX model ({error}).") from None
+        raise ModelError(f"{origin} can't be opened as an ONNX model ({error}).") from None
 
 
 def has_nvidia_gpu() -> bool:

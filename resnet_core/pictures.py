@@ -87,12 +87,17 @@ def to_input(picture: Image.Image, size: int) -> NDArray[np.uint8]:
     """
     from PIL import Image
 
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side))
-    if side != size:
+    square = centre_square(picture)
+    if square.width != size:
         square = square.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(square, dtype=np.uint8)
+
+
+def centre_square(picture: Image.Image) -> Image.Image:
+    """The part of a picture that a net sees, as large as it is: the largest centred square."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
 
 
 def _read_bytes(path: Path) -> bytes:
