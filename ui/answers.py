@@ -20,14 +20,15 @@ EMPTY = (
 
 def render_answers(answers: list[Answer], top_k: int) -> str:
     """One card a model, side by side where there are two."""
-    cards = "".join(_card(answer, top_k) for answer in answers)
+    cards = "".join(render_card(answer, top_k) for answer in answers)
     return (
         f'<div class="lab-answers" role="status">{cards}</div>'
         f"{_pixels(answers[0])}{_scope(answers[0])}"
     )
 
 
-def _card(answer: Answer, top_k: int) -> str:
+def render_card(answer: Answer, top_k: int) -> str:
+    """One model's answer: verdict, ranked bars, notes, and how long it took."""
     rows = "".join(
         f'<li><span>{escape(name)}</span><span class="lab-share">{_percent(p)}</span>'
         f'<span class="lab-bar"><span style="width:{100 * p:.2f}%"></span></span></li>'
@@ -56,10 +57,10 @@ def _pixels(answer: Answer) -> str:
     original.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
     return (
         '<div class="lab-pixels">'
-        f'<figure><img alt="Your picture" src="{_data_url(original, "JPEG")}">'
+        f'<figure><img alt="Your picture" src="{data_url(original, "JPEG")}">'
         f"<figcaption>Your picture, {width:,} × {height:,}</figcaption></figure>"
         f'<figure><img class="lab-seen" alt="The {size} by {size} pixels the net saw" '
-        f'src="{_data_url(Image.fromarray(answer.seen), "PNG")}">'
+        f'src="{data_url(Image.fromarray(answer.seen), "PNG")}">'
         f"<figcaption>What the net saw, {size} × {size}</figcaption></figure></div>"
     )
 
@@ -74,7 +75,8 @@ def _scope(answer: Answer) -> str:
     )
 
 
-def _data_url(image: Image.Image, kind: str) -> str:
+def data_url(image: Image.Image, kind: str) -> str:
+    """A picture for an `img`, as JPEG or PNG."""
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=85)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

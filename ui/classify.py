@@ -16,6 +16,7 @@ from ui.engines import FASTEST, measure_in_background, offer_engines
 from ui.events import AT_ONCE, settled
 from ui.gallery import build_gallery
 from ui.html import render_problem
+from ui.inside import build_inside
 from ui.picture_input import PictureInput
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.jpg"))
@@ -62,6 +63,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
             min_width=240, scale=4, allow_custom_value=True,
         )  # fmt: skip
+    build_inside(picture, model, engine)
     build_gallery(model, engine)
     _wire_page(picture, model, other, top_k, engine, answer, command)
     _wire_api(picture, model, top_k, engine)

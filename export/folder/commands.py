@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from export.folder.order import BATCH_SIZE, Order
+from export.views import ONE
+from resnet_core.errors import ConfigError
 
 
 def add_folder_options(classify: argparse.ArgumentParser) -> None:
@@ -27,6 +29,10 @@ def classify_to_table(options: argparse.Namespace) -> int:
     from export.folder.run import classify_folder
     from export.folder.show import show_folder
 
+    if options.others or options.views != ONE:
+        raise ConfigError(
+            "--csv asks one model about each picture as it is: leave out --views and --with."
+        )
     order = Order(
         tuple(options.pictures), options.csv, options.model, options.engine, options.top_k,
         options.batch_size, options.again,
