@@ -24,6 +24,8 @@ LOOKS = {
     "photo_resnet_paper": ("ResNet, stride as in the paper", Colour("#0f7f8c", "#5fd0dc")),
     "photo_plain": ("plain", Colour(FAMILY_COLOURS["plain"], "#f08a3c")),
 }
+# Their circles lie on those of ResNets: rings leave both to be seen.
+RINGS = ("photo_plain", "photo_resnet_paper")
 PAPER_COLOUR = Colour("#475569", "#cbd5e1")
 # Where a name stands beside its circle: on a phone, too, none lies on another.
 ABOVE, LEFT = "above", "left"
@@ -84,6 +86,7 @@ def _add_family(
             name=label,
             marker={
                 "color": colour.light,
+                "symbol": ["circle-open" if net.family in RINGS else "circle" for net in nets],
                 "opacity": 0.75,
                 "size": [net.params for net in nets],
                 "sizemode": "area",
