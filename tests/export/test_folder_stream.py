@@ -143,7 +143,7 @@ def test_small_pictures_get_the_very_answers_of_the_single_path(tmp_path: Path, 
         np.testing.assert_allclose(each.probabilities, alone, atol=1e-5)
 
 
-SAME_CLASS_PERCENT, MEAN_DIFFERENCE = 98.0, 0.01
+SAME_CLASS_PERCENT, MEAN_DIFFERENCE = 98.0, 0.03
 """Of photos decoded at a fraction of their size: the same class, and how far probabilities move."""
 
 

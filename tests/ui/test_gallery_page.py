@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from export.classifier import classify
+from tests.ui.live_app import open_tab
 from tests.ui.test_classify_page import EXAMPLES, choose, contrast
 
 MODEL, ENGINE = "resnet56_v1", "onnxruntime-cpu"
@@ -96,8 +97,8 @@ def test_another_model_answers_anew_and_no_pictures_leave_nothing(gallery: Page,
 @pytest.mark.parametrize("width", [390, 1440])
 def test_it_fits_and_can_be_read(browser, app_url: str, photos, width: int, dark: bool) -> None:
     scheme = "dark" if dark else "light"
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.goto(app_url)
+    viewport = {"width": width, "height": 844}
+    page = open_tab(browser, app_url, "Classify", viewport=viewport, color_scheme=scheme)
     page.click("#several button")
     put(page, [*photos, EXAMPLES / "ship.jpg"])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
