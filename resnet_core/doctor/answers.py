@@ -46,8 +46,7 @@ def answer(found: Diagnosis, options: Options) -> Answers:
     """Put together what the file holds, what was said, and what a trial shows.
 
     Raises:
-        ConfigError: everything that must still be said, or does not fit.
-        ModelError: no usual normalisation fits.
+        ConfigError: everything that must still be said, or that nothing tried fits.
     """
     dataset = _images(options)
     given = found.normalisation
@@ -60,9 +59,9 @@ def answer(found: Diagnosis, options: Options) -> Answers:
     config, trial = found.config, None
     if options.tries and dataset is not None:
         trial = try_normalisations(found.states, dataset, given)
-        if not trial.fits and (given is None or _asks_stride(found, options)):
-            raise ConfigError(_none_fits(found, trial))
         chosen = trial.best_with(given)
+        if not trial.fits(chosen) and (given is None or _asks_stride(found, options)):
+            raise ConfigError(_none_fits(found, trial))
         config, given = chosen.config, chosen.normalisation
     assert given is not None  # or it was asked for
     return Answers(config, given, names, options.data or UNKNOWN_DATA, trial)

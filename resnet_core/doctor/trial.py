@@ -50,10 +50,9 @@ class Trial:
         name = (given or self.best.normalisation).name
         return next(row for row in self.rows if row.normalisation.name == name)
 
-    @property
-    def fits(self) -> bool:
-        """Whether the best is clearly better than guessing."""
-        return self.best.error_percent < FITS_BELOW * 100 * (1 - 1 / self.classes)
+    def fits(self, row: Tried) -> bool:
+        """Whether it is clearly better than guessing."""
+        return row.error_percent < FITS_BELOW * 100 * (1 - 1 / self.classes)
 
     @property
     def rivals(self) -> tuple[Tried, ...]:

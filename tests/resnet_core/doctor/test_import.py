@@ -322,7 +322,7 @@ def test_the_normalisation_that_fits_is_found_on_training_images(
     no_test = replace(cifar10, test=cifar10.test.take(torch.arange(0)))
     tried = trial.try_normalisations(found.states, no_test, None)
     best = tried.best
-    assert best.config.name == "resnet20_v1" and tried.fits
+    assert best.config.name == "resnet20_v1" and tried.fits(best)
     assert {"cifar10"} <= {row.normalisation.name for row in (best, *tried.rivals)}
     rows = {(row.config.family, row.normalisation.name): row for row in tried.rows}
     assert len(rows) == 2 * 6
