@@ -71,7 +71,8 @@ def _read_bytes(path: Path) -> bytes:
         raise ModelError(f"{path} {what}: give a .pth, .pt, .th or .safetensors file.")
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            # A read asks for all its room at once: for no more than the file has.
+            data = file.read(min(path.stat().st_size, MAX_FILE_BYTES) + 1)
     except OSError as error:
         raise ModelError(f"{path} can't be read ({error.strerror}).") from None
     if len(data) > MAX_FILE_BYTES:

@@ -172,7 +172,7 @@ def _refuse_pre_activated_basic(named: Named) -> None:
 def _settle_v2(named: Named) -> Named:
     """What v2 ports name otherwise than v1 ports: the last norm, and projections without a norm."""
     changes = {
-        key.removesuffix("0.weight"): key.removesuffix("0.weight")[:-1] + "."
+        key.removesuffix("weight"): key.removesuffix("0.weight")
         for key in named.tensors
         if key.endswith(".shortcut.0.weight")
     }

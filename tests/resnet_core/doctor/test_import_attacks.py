@@ -329,7 +329,7 @@ IMAGENET_STEM = (64, 3, 7, 7)
         (changed("bn1.weight", lambda t: t.double() * 1e300), "NaN or infinite"),
         (changed("bn1.running_var", put(-1.0)), "negative variances"),
         (changed("conv1.weight", lambda t: t.to(torch.int8)), "int8"),
-        (changed("conv1.weight", lambda t: t.to(torch.complex64)), "not a plain tensor"),
+        (changed("conv1.weight", lambda t: t.to(torch.complex64)), "asks for|not a plain"),
         (changed("conv1.weight", lambda t: t.to_sparse()), "asks for|not a plain"),
         (Port(1, width=32).state_dict(), "begins with 32 channels"),
         (named_as((2, 2, 2, 2), 2, IMAGENET_STEM), "torchvision's ResNet-18, a net for 224-pixel photos"),
