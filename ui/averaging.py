@@ -36,7 +36,7 @@ def build_averaging(picture: Any, model: Any, engine: Any, is_open: gr.State) ->
         )  # fmt: skip
         others = gr.Dropdown(
             [], value=[], multiselect=True, label="Average with", elem_id="average-with",
-            min_width=280, scale=6,
+            min_width=280, scale=6, allow_custom_value=True,
         )  # fmt: skip
     shown = gr.HTML(HINT, elem_id="averaged")
     inputs = [is_open, picture, model, engine, views, others]
