@@ -42,7 +42,7 @@ def show(options: argparse.Namespace) -> None:
         f"{'name':18} {'layers':>6} {'parameters':>11} {'multiply-adds':>14} {'input':>9}  source"
     )
     for row in rows:
-        print(_line(row))
+        print(describe_row(row))
 
 
 def _listed(shortcut: str) -> Iterator[ModelConfig]:
@@ -55,7 +55,8 @@ def _listed(shortcut: str) -> Iterator[ModelConfig]:
     yield from map(parse_model_name, photo_nets())
 
 
-def _line(row: dict[str, Any]) -> str:
+def describe_row(row: dict[str, Any]) -> str:
+    """One net in a line, with units."""
     params = f"{row['params'] / 1e6:.2f} M"
     adds = f"{row['multiply_adds'] / 1e6:,.1f} M"
     side = f"{row['input_size']} × {row['input_size']}"

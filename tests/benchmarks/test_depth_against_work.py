@@ -130,8 +130,12 @@ def test_names_do_not_lie_on_each_other(wide: int, nets: list[CountedNet]) -> No
 
 
 def test_the_command_prints_writes_and_answers_in_json(
-    nets: list[CountedNet], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nets: list[CountedNet],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("benchmarks.work.nets.count_nets", lambda: nets)  # counted once for all
     page = tmp_path / "work.html"
     assert main(["depth-against-work", "--html", str(page)]) == 0
     said = capsys.readouterr().out
