@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.classifier import ReadyModel
+from export.engines.interface import OpenModel
 from export.session import ModelFacts
 
 SIZE = 4
@@ -35,8 +36,8 @@ class Brightness:
         return (nearness / nearness.sum(1, keepdims=True)).astype(np.float32)
 
 
-def model() -> ReadyModel:
-    return ReadyModel(facts(), Brightness())
+def model(runner: OpenModel | None = None) -> ReadyModel:
+    return ReadyModel(Path("brightness.onnx"), facts(), runner or Brightness())
 
 
 def write_grey(path: Path, grey: int, side: int = 8) -> Path:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.classifier import ReadyModel, classify, open_engine
+from export.classifier import classify, open_engine
 from export.folder.stream import BATCHES_AHEAD, Told, classify_many, decode_ahead
 from resnet_core.errors import PictureError
 from resnet_core.pictures import TIMES_INPUT, read_input, read_picture
-from tests.export.folder_helpers import SIZE, Brightness, facts, model, write_grey
+from tests.export.folder_helpers import SIZE, Brightness, model, write_grey
 
 
 def flat(stream) -> list[Told]:
@@ -69,7 +69,7 @@ def test_never_more_pictures_are_held_than_said() -> None:
             return super().run(images)
 
     paths = [Path(str(number)) for number in range(200)]
-    told = flat(classify_many(paths, ReadyModel(facts(), Slow()), batch, 3, read))
+    told = flat(classify_many(paths, model(Slow()), batch, 3, read))
     assert len(told) == 200 and full.is_set()
     # One more is in the hands of whoever moves it into the batch, and one of each decoder may
     # have been taken before the decoder itself lets go.
@@ -101,7 +101,7 @@ def test_bad_files_stand_in_their_places_and_every_batch_has_one_size() -> None:
         return np.full((size, size, 3), int(path.name), np.uint8)
 
     paths = [Path(str(number)) for number in range(17)]
-    told = flat(classify_many(paths, ReadyModel(facts(), runner), 4, 2, read))
+    told = flat(classify_many(paths, model(runner), 4, 2, read))
     bad = [int(each.path.name) for each in told if each.probabilities is None]
     assert bad == [0, 3, 6, 9, 12, 13, 14, 15, 16]
     assert all(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.app_speed import app_words, served
+from tests.ui.live_app import PATIENCE_MS
 
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -25,7 +26,9 @@ def app_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser():
     """The system's Chromium; without one Playwright's own, so the tests never pass unrun."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
 
     path = next((p for p in CHROMIUMS if Path(p).exists()), None)
     with sync_playwright() as playwright:

@@ -7,15 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from resnet_core.runs.folder import RunFolder, list_runs
 
-PATIENCE_MS = 120_000
+PATIENCE_MS = 240_000
 MOUNTING_MS = 300
 """What is typed into a field in the very moment in which Gradio mounts it is overwritten."""
-
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from playwright.sync_api import expect
 
 from tests.ui.test_classify_page import EXAMPLES, choose, clear, contrast
 
-expect.set_options(timeout=60_000)
 OPEN = "#inside button >> nth=0"
 
 
