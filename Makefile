@@ -16,7 +16,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A venv without its mark is one whose installation broke off: pip can't mend it, so it goes.
 $(VENV)/installed: requirements.txt
+	@[ -e $@ ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
