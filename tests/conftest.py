@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,14 @@ from resnet_core.runs.folder import RunFolder
 from tests.resnet_core.live_runs import WORDS, run
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_runs(tmp_path_factory) -> Iterator[None]:
+    """Runs go where nobody else's are: not a person's own, nor those of tests beside these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESNET_LAB_RUNS", str(tmp_path_factory.mktemp("own-runs")))
+        yield
 
 
 @pytest.fixture(scope="session")
