@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from benchmarks.folder.memory import MemoryCurve
-from benchmarks.folder.pictures import DISTINCT, SIZES, write_pictures
+from benchmarks.folder.pictures import DRAWN, KINDS, write_pictures
 from benchmarks.rounds import Comparison
 from export.catalogue import find_exported
 from resnet_core.errors import ConfigError, LabError
@@ -41,43 +44,94 @@ print(json.dumps(answers))
 """
 
 
-def compare_folder(model: str, engine: str, pictures: int, rounds: int) -> dict[str, Any]:
-    """Pictures a second of both, their ratio by round, and the memory of ours over each run.
+@dataclass(frozen=True)
+class Rivals:
+    """What is compared, on what."""
 
-    Args:
-        engine: ours, as `open_engine` takes it; empty for the fastest that agrees.
+    model: str
+    engine: str = ""
+    """Ours, as `open_engine` takes it; empty for the fastest that agrees."""
+    kind: str = "mix"
+    """Of pictures, one of KINDS."""
+    pictures: int = 400
+    rounds: int = 5
+
+    def check(self) -> None:
+        """Raises ConfigError."""
+        if self.pictures < 1 or self.rounds < 1:
+            raise ConfigError("--pictures and --rounds should be at least 1.")
+
+
+def compare_folder(rivals: Rivals) -> dict[str, Any]:
+    """Pictures a second of both, their ratio by round, and how often they say the same.
 
     Raises:
         ConfigError: fewer than one picture or round.
         LabError: one of the two failed.
     """
-    if pictures < 1 or rounds < 1:
-        raise ConfigError("--pictures and --rounds should be at least 1.")
-    file = find_exported(model).file
-    ours, theirs, curves = [], [], []
-    with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
-        folder, table = Path(place, "pictures"), Path(place, "answers.csv")
-        folder.mkdir()
-        write_pictures(folder, pictures)
-        for _ in range(rounds):
+    rivals.check()
+    file = find_exported(rivals.model).file
+    ours, theirs = [], []
+    with _written(rivals.kind, rivals.pictures) as (folder, table, own):
+        megabytes = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        for _ in range(rivals.rounds):
             seconds, expected = _plain(file, folder)
-            theirs.append(pictures / seconds)
-            seconds, curve = _kit(model, engine, folder, table)
-            ours.append(pictures / seconds)
-            curves.append(curve)
+            theirs.append(rivals.pictures / seconds)
+            seconds, _ = _kit(rivals.model, rivals.engine, folder, table)
+            ours.append(rivals.pictures / seconds)
         told = _read(table)
     same = sum(a == row["class"] for a, row in zip(expected, told, strict=True))
     return {
         "benchmark": "folder",
-        "model": model,
+        "model": rivals.model,
         "engine": told[0]["engine"],
-        "pictures": pictures,
-        "distinct_pictures": min(pictures, DISTINCT),
-        "sizes": [list(size) for size in SIZES],
-        "same_class_percent": 100 * same / pictures,
+        **_describe(rivals.kind, rivals.pictures, own),
+        "megabytes": megabytes,
+        "same_class_percent": 100 * same / rivals.pictures,
         **Comparison(tuple(ours), tuple(theirs)).to_dict(UNIT),
-        "memory": [curve.to_dict() for curve in curves],
         "environment": describe_machine(),
+    }
+
+
+def measure_memory(model: str, engine: str, kind: str, pictures: int) -> dict[str, Any]:
+    """The memory of this kit's command while it classifies one large folder.
+
+    Raises:
+        ConfigError: fewer than one picture.
+        LabError: it failed.
+    """
+    if pictures < 1:
+        raise ConfigError("--pictures should be at least 1.")
+    with _written(kind, pictures) as (folder, table, own):
+        seconds, curve = _kit(model, engine, folder, table)
+        told = _read(table)[0]["engine"]
+    return {
+        "benchmark": "folder-memory",
+        "model": model,
+        "engine": told,
+        **_describe(kind, pictures, own),
+        f"ours_{UNIT}": pictures / seconds,
+        **curve.to_dict(),
+        "environment": describe_machine(),
+    }
+
+
+@contextmanager
+def _written(kind: str, pictures: int) -> Iterator[tuple[Path, Path, int]]:
+    """A folder of pictures, written once for all rounds; where a table may go; files of their own."""
+    with tempfile.TemporaryDirectory(prefix="resnet-lab-") as place:
+        folder = Path(place, "pictures")
+        folder.mkdir()
+        yield folder, Path(place, "answers.csv"), write_pictures(folder, pictures, kind)
+
+
+def _describe(kind: str, pictures: int, own: int) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "sizes": [list(size) for size in KINDS[kind]],
+        "pictures": pictures,
+        "files_of_their_own": own,
+        "drawn": min(pictures, DRAWN),
     }
 
 

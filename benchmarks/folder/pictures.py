@@ -1,45 +1,81 @@
-"""A folder of JPEGs as people have them: half from a phone, half small, drawn from the built-in set."""
+"""Folders of JPEGs as people have them: small ones, a megapixel, a phone's, and a mix of all three."""
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from resnet_core.data.shapes import draw_shapes
 
-SIZES = (
-    (4032, 3024), (640, 480), (3024, 4032), (1280, 960), (4000, 2250), (320, 240),
-)  # fmt: skip
-"""Width and height: a phone's photos upright, lying and wide, in turn with what messengers leave."""
-DISTINCT = 60
-"""Pictures that are drawn; more names than that are further links to them."""
+KINDS = {
+    "small": ((32, 32), (64, 64), (96, 128), (160, 120), (224, 224), (256, 192)),
+    "1mp": ((1280, 960), (960, 1280), (1200, 900)),
+    "12mp": ((4032, 3024), (3024, 4032)),
+    "mix": (
+        (4032, 3024), (1600, 1200), (256, 192), (1280, 960), (3024, 4032),
+        (640, 480), (960, 1280), (4032, 3024), (1200, 900), (320, 240),
+    ),
+}  # fmt: skip
+"""Width and height, in turn. The mix: of ten, three from a phone, four as messengers send them on
+(1 to 2 megapixels), three as web pages show them."""
+DRAWN = 30
+"""Pictures that are drawn. Every file is one of them with a comment of its own."""
+MOST_BYTES = 1_000_000_000
+"""Once as many are written, further names are links to the files before, in turn."""
 GRAIN = 6.0
 """Standard deviation, in steps of 255: a smooth picture would decode faster than a photo does."""
 TILE = 512
 QUALITY = 90
+_MIDDLE = 128  # of the grain, for pixels have no sign
 
 
-def write_pictures(folder: Path, count: int, seed: int = 0) -> None:
-    """Write `count` JPEGs, named so that their order is the one they were written in."""
-    rng = np.random.default_rng(seed)
-    drawn, _ = draw_shapes(min(count, DISTINCT), rng)
-    grain = rng.normal(0, GRAIN, (TILE, TILE, 1)).astype(np.int16)
+def write_pictures(folder: Path, count: int, kind: str = "mix", seed: int = 0) -> int:
+    """Write `count` JPEGs, named so that their order is the one they were written in.
+
+    Args:
+        kind: one of KINDS.
+
+    Returns:
+        How many are files of their own; the others are links to these.
+    """
+    drawn = _draw(min(count, DRAWN), kind, np.random.default_rng(seed))
     paths = [folder / f"{number:06}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
-        if number < len(drawn):
-            picture = draw_large(drawn[number], SIZES[number % len(SIZES)], grain)
-            picture.save(path, "JPEG", quality=QUALITY)
-        else:
-            _link(paths[number % len(drawn)], path)
+    written = 0
+    for number, (path, data) in enumerate(zip(paths, cycle(drawn), strict=False)):
+        # After whole turns of what was drawn, so that the links go on in the order of sizes.
+        if written >= MOST_BYTES and number % len(drawn) == 0:
+            _link_all(paths[:number], paths[number:])
+            return number
+        path.write_bytes(with_comment(data, path.stem))
+        written += len(data)
+    return count
+
+
+def _draw(count: int, kind: str, rng: np.random.Generator) -> list[bytes]:
+    sizes = KINDS[kind]
+    pictures, _ = draw_shapes(count, rng)
+    grain = draw_grain(rng)
+    return [
+        _as_jpeg(draw_large(pixels, size, grain))
+        for pixels, size in zip(pictures, cycle(sizes), strict=False)
+    ]
+
+
+def draw_grain(rng: np.random.Generator) -> Image.Image:
+    """A grey tile of noise around the middle of 255."""
+    noise = rng.normal(_MIDDLE, GRAIN, (TILE, TILE))
+    return Image.fromarray(np.clip(noise.round(), 0, 255).astype(np.uint8))
 
 
 def draw_large(
-    pixels: NDArray[np.uint8], size: tuple[int, int], grain: NDArray[np.int16]
+    pixels: NDArray[np.uint8], size: tuple[int, int], grain: Image.Image
 ) -> Image.Image:
     """A picture of the set, (32, 32, 3), in the middle of a large one, its sides mirrored outwards."""
     width, height = size
@@ -50,12 +86,33 @@ def draw_large(
     large = Image.fromarray(np.pad(pixels, margins, "symmetric")).resize(
         size, Image.Resampling.BICUBIC
     )
-    tiles = np.tile(grain, (-(-height // TILE), -(-width // TILE), 1))[:height, :width]
-    return Image.fromarray(np.clip(np.asarray(large, np.int16) + tiles, 0, 255).astype(np.uint8))
+    return ImageChops.add(large, _tiled(grain, size), offset=-_MIDDLE)
 
 
-def _link(existing: Path, path: Path) -> None:
-    try:
-        os.link(existing, path)
-    except OSError:  # a file system without links
-        shutil.copy(existing, path)
+def _tiled(grain: Image.Image, size: tuple[int, int]) -> Image.Image:
+    tiles = Image.new("L", size)
+    for left in range(0, size[0], TILE):
+        for top in range(0, size[1], TILE):
+            tiles.paste(grain, (left, top))
+    return Image.merge("RGB", (tiles, tiles, tiles))
+
+
+def _as_jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def with_comment(data: bytes, text: str) -> bytes:
+    """A JPEG of the same pixels and other bytes: a comment after its first marker (ITU T.81, B.2.4.5)."""
+    comment = text.encode()
+    start, rest = data[:2], data[2:]
+    return start + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + rest
+
+
+def _link_all(files: list[Path], names: list[Path]) -> None:
+    for file, name in zip(cycle(files), names, strict=False):
+        try:
+            os.link(file, name)
+        except OSError:  # a file system without links
+            shutil.copy(file, name)

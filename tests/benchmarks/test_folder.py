@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks.folder import compare
 from benchmarks.folder.commands import as_text
 from benchmarks.folder.memory import MemoryCurve, resident_mb
-from benchmarks.folder.pictures import SIZES, draw_large, write_pictures
+from benchmarks.folder.pictures import KINDS, draw_grain, draw_large, write_pictures
 from resnet_core.data.shapes import draw_shapes
 from resnet_core.errors import ConfigError, LabError
 from resnet_core.pictures import to_input
@@ -23,25 +23,47 @@ from resnet_core.pictures import to_input
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures a tenth as wide: as many kinds, drawn at once."""
-    sizes = tuple((width // 10, height // 10) for width, height in SIZES)
-    monkeypatch.setattr("benchmarks.folder.pictures.SIZES", sizes)
-    monkeypatch.setattr("benchmarks.folder.pictures.DISTINCT", 12)
+    tenths = {
+        kind: tuple((width // 10, height // 10) for width, height in sizes)
+        for kind, sizes in KINDS.items()
+    }
+    monkeypatch.setattr("benchmarks.folder.pictures.KINDS", tenths)
+    monkeypatch.setattr("benchmarks.folder.pictures.DRAWN", 20)
 
 
-def test_the_folder_holds_as_many_jpegs_as_asked_in_every_size(small, tmp_path: Path) -> None:
-    write_pictures(tmp_path, 30)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_folder_holds_as_many_files_as_asked_in_every_size(
+    small, tmp_path: Path, kind: str
+) -> None:
+    assert write_pictures(tmp_path, 47, kind) == 47
     paths = sorted(tmp_path.iterdir())
-    assert len(paths) == 30
     sizes = [Image.open(path).size for path in paths]
-    assert sizes[:6] == [(width // 10, height // 10) for width, height in SIZES]
-    assert sizes == (sizes[:6] * 5)
-    assert len({path.read_bytes() for path in paths}) == 12
+    drawn = [sizes[number % 20] for number in range(47)]
+    assert sizes == drawn
+    assert sizes[: len(KINDS[kind])] == [(w // 10, h // 10) for w, h in KINDS[kind]]
+    assert len({path.read_bytes() for path in paths}) == 47
+    assert len({Image.open(path).tobytes() for path in paths}) == 20
 
 
-@pytest.mark.parametrize("size", [(400, 300), (300, 400), (256, 256)])
+def test_a_folder_too_large_for_a_disk_goes_on_with_links(
+    small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.folder.pictures.MOST_BYTES", 500_000)
+    own = write_pictures(tmp_path, 300)
+    paths = sorted(tmp_path.iterdir())
+    assert len(paths) == 300 and 20 < own < 300
+    assert len({path.read_bytes() for path in paths[:own]}) == own
+    assert all(path.stat().st_nlink > 1 for path in paths[own:])
+    assert [Image.open(path).size for path in paths] == [
+        Image.open(paths[number % 20]).size for number in range(300)
+    ]
+
+
+@pytest.mark.parametrize("size", [(400, 300), (300, 400), (256, 256), (600, 520)])
 def test_a_large_picture_is_the_small_one_to_a_net(size: tuple[int, int]) -> None:
     pixels, _ = draw_shapes(1, np.random.default_rng(1))
-    grain = np.random.default_rng(2).normal(0, 6, (512, 512, 1)).astype(np.int16)
+    grain = draw_grain(np.random.default_rng(2))
+    assert np.asarray(grain).std() == pytest.approx(6, abs=0.1)
     large = draw_large(pixels[0], size, grain)
     assert large.size == size
     seen = to_input(large, 32).astype(int)
@@ -63,25 +85,45 @@ def test_the_slope_is_of_the_second_half_and_for_a_thousand(growth: float) -> No
     done = list(range(64, 6401, 64))
     held = [300 + 50 * min(n, 3000) / 3000 + growth * max(0, n - 3000) / 1000 for n in done]
     curve = MemoryCurve(done, held)
-    assert curve.slope_mb == pytest.approx(growth, abs=1e-6)
+    assert curve.slope_mb == pytest.approx((growth, 0), abs=1e-6)
     assert curve.to_dict()["peak_mb"] == max(held)
     assert MemoryCurve([64, 128], [1.0, 2.0]).slope_mb is None
 
 
+def test_the_slope_s_interval_covers_the_truth_as_often_as_it_says(rng) -> None:
+    """Independent noise on a line: 19 of 20 intervals hold its slope."""
+    done = list(range(64, 12_801, 64))
+    found = [
+        MemoryCurve(done, list(0.7 * np.array(done) / 1000 + rng.normal(0, 3, len(done)))).slope_mb
+        for _ in range(400)
+    ]
+    covered = np.mean([abs(slope - 0.7) <= width for slope, width in filter(None, found)])
+    assert 0.91 <= covered <= 0.985
+
+
 def test_both_sides_classify_the_same_folder(small) -> None:
-    result = compare.compare_folder("resnet20_v1", "onnxruntime-cpu", 24, 2)
+    rivals = compare.Rivals("resnet20_v1", "onnxruntime-cpu", "mix", 24, 2)
+    result = compare.compare_folder(rivals)
     assert json.loads(json.dumps(result))["ratio"] == result["ratio"]
     assert [len(result["rounds"][side]) for side in ("ours", "theirs")] == [2, 2]
     assert result["same_class_percent"] >= 90 and result["engine"].startswith("ONNX Runtime")
-    for memory in result["memory"]:
-        assert memory["peak_mb"] > 20 and memory["samples"][-1][0] == 24
     said = as_text(result)
-    assert "a plain loop" in said and "of 24 pictures" in said and "too few" in said
+    assert "a plain loop" in said and "mix, 24 pictures" in said and "over 2 rounds" in said
+
+
+def test_memory_over_one_run(small) -> None:
+    result = compare.measure_memory("resnet20_v1", "onnxruntime-cpu", "1mp", 130)
+    assert result["peak_mb"] > 20 and result["samples"][-1][0] == 130
+    assert "1mp, 130 pictures" in as_text(result) and "too few" in as_text(result)
+    known = {**result, "slope_mb_per_1000_pictures": -0.2, "slope_half_width_mb": 0.3}
+    assert "-0.20 ± 0.30 MB for each 1,000 more" in as_text(known)
 
 
 def test_what_fails_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
-        compare.compare_folder("resnet20_v1", "", 0, 1)
+        compare.compare_folder(compare.Rivals("resnet20_v1", pictures=0))
+    with pytest.raises(ConfigError, match="at least 1"):
+        compare.measure_memory("resnet20_v1", "", "mix", 0)
     with pytest.raises(LabError, match=r"plain loop failed: .*[Nn]o such file|doesn't exist"):
         compare._plain(tmp_path / "absent.onnx", tmp_path)
     with pytest.raises(LabError, match="Classifying the folder failed: Error: There is no file"):
