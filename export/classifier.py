@@ -143,25 +143,33 @@ class ReadyModel:
         return tuple(filter(None, said))
 
 
-def open_engine(model: str, engine: str = "") -> ReadyModel:
+def open_engine(model: str, engine: str = "", beside_decoders: bool = False) -> ReadyModel:
     """The model, opened once by the engine and kept; a file that changed is opened anew.
+
+    Args:
+        beside_decoders: whether it will share the cores with threads that decode pictures.
 
     Raises:
         ModelError: there is no such model, or the engine can't be used here.
         ConfigError: there is no such engine.
     """
     file = find_exported(model).file
-    return _open_once(file, file.stat().st_mtime_ns, engine_for(file, engine))
+    chosen = engine_for(file, engine)
+    return _open_once(file, file.stat().st_mtime_ns, chosen, beside_decoders)
 
 
 @lru_cache(maxsize=16)
-def _open_once(file: Path, _changed_at_ns: int, engine: str) -> ReadyModel:
+def _open_once(
+    file: Path, _changed_at_ns: int, engine: str, beside_decoders: bool
+) -> ReadyModel:
     if not engine:
-        session = OnnxSession(file)
+        session = OnnxSession(file, spins=not beside_decoders)
         return ReadyModel(file, session.facts, OnOnnxRuntime(session))
     choice = find_choice(engine)
     facts = OnnxSession(file, "cpu").facts
-    return ReadyModel(file, facts, choice.engine.open(file, choice.precision, ALL_THREADS))
+    open_model = choice.engine.open_beside if beside_decoders else None
+    runner = (open_model or choice.engine.open)(file, choice.precision, ALL_THREADS)
+    return ReadyModel(file, facts, runner)
 
 
 def _ask(engine: ReadyModel, model: str, picture: Picture, decode_ms: float) -> Answer:

@@ -78,17 +78,21 @@ class OnnxSession:
         path: a stand-alone ONNX file of this app.
         provider: `cpu`, `cuda`, `tensorrt`, or `auto` for CUDA where it works.
         threads: on the CPU; 0 for all.
+        spins: whether threads that wait for work keep their core, ready at once, or leave it to
+            others, such as decoders.
 
     Raises:
         ModelError: the file is missing, damaged, keeps weights elsewhere, or is not of this app;
             or the provider that was demanded does not run.
     """
 
-    def __init__(self, path: Path, provider: str = "auto", threads: int = 0):
+    def __init__(
+        self, path: Path, provider: str = "auto", threads: int = 0, spins: bool = True
+    ):
         if not path.is_file():
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
-        self._session = _open_session(path, provider, threads)
+        self._session = _open_session(path, provider, threads, spins)
         precision = self._session.get_modelmeta().custom_metadata_map.get("precision", "fp32")
         self.name = _describe(self._session.get_providers()[0], precision)
 
@@ -112,7 +116,9 @@ class OnnxSession:
         return np.asarray(logits), np.asarray(probabilities)
 
 
-def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSession:
+def _open_session(
+    path: Path, provider: str, threads: int, spins: bool
+) -> ort.InferenceSession:
     if provider not in ("auto", *PROVIDERS):
         raise ModelError(
             f"Unknown engine provider '{provider}': choose auto, {', '.join(PROVIDERS)}."
@@ -121,7 +127,7 @@ def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessi
     data = path.read_bytes()
     wanted = "cuda" if provider == "auto" and has_nvidia_gpu() else provider
     if wanted not in ("auto", "cpu"):
-        session = open_bytes(data, path, wanted, threads)
+        session = open_bytes(data, path, wanted, threads, spins)
         if session.get_providers()[0] == PROVIDERS[wanted]:
             return session
         if provider != "auto":
@@ -129,11 +135,11 @@ def _open_session(path: Path, provider: str, threads: int) -> ort.InferenceSessi
                 f"ONNX Runtime's {TITLES[wanted]} provider does not run here: it needs an NVIDIA "
                 "GPU and `pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
             )
-    return open_bytes(data, path, "cpu", threads)
+    return open_bytes(data, path, "cpu", threads, spins)
 
 
 def open_bytes(
-    data: bytes, origin: Path, provider: str = "cpu", threads: int = 0
+    data: bytes, origin: Path, provider: str = "cpu", threads: int = 0, spins: bool = True
 ) -> ort.InferenceSession:
     """A session on a model in memory, by a provider of `PROVIDERS`; `origin` is for messages.
 
@@ -143,6 +149,8 @@ def open_bytes(
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
+    if not spins:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [PROVIDERS[provider]]
     if provider != "cpu":
         # The wheel's CUDA libraries lie in site-packages, where the loader does not look.

@@ -68,7 +68,7 @@ def _classify(
     yield _outcome(render_busy(f"Classifying {len(paths):,} pictures"), NOTHING)
     try:
         name = find_listed(model).name
-        opened = open_engine(name, engine)
+        opened = open_engine(name, engine, beside_decoders=True)
         told: list[Told] = []
         began = perf_counter()
         for batch in classify_many(paths, opened):

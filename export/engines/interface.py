@@ -56,5 +56,7 @@ class Engine:
     open: Opener
     runs_the_file: bool = True
     """Whether it runs the ONNX file itself, and so needs no PyTorch."""
+    open_beside: Opener | None = None
+    """The same for an engine that shares the cores with decoders; None where that is `open`."""
     profile: Profiler | None = None
     """Times of what it runs, operation by operation; None where it can't tell."""

@@ -33,9 +33,10 @@ class OnOnnxRuntime:
         return self.session.run(images)[1]
 
 
-def _opener(provider: str) -> Opener:
+def _opener(provider: str, spins: bool = True) -> Opener:
     def open_model(file: Path, precision: str, threads: int) -> OpenModel:
-        return OnOnnxRuntime(OnnxSession(existing_file(file, precision), provider, threads))
+        session = OnnxSession(existing_file(file, precision), provider, threads, spins)
+        return OnOnnxRuntime(session)
 
     return open_model
 
@@ -54,7 +55,8 @@ def _gpu_obstacle(provider: str) -> Callable[[str], Obstacle | None]:
 ENGINES = (
     Engine(
         "onnxruntime-cpu", "ONNX Runtime, CPU", ("fp32", "int8"), "any CPU; onnxruntime",
-        lambda precision: None, _opener("cpu"), profile=profile_on_cpu,
+        lambda precision: None, _opener("cpu"), open_beside=_opener("cpu", spins=False),
+        profile=profile_on_cpu,
     ),
     Engine(
         "onnxruntime-cuda", "ONNX Runtime, CUDA", ("fp32", "fp16", "int8"),

@@ -64,7 +64,7 @@ def classify_folder(order: Order) -> Iterator[Event]:
     """
     order.check()
     files = find_files(order.sources, order.table)
-    model = open_engine(order.model, order.engine)
+    model = open_engine(order.model, order.engine, beside_decoders=True)
     form = Form(order.model, model.name, model.facts.class_names, order.top_k)
     with open_table(order.table, form, order.again) as table:
         left = [path for path in files if path not in table]
