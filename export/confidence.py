@@ -6,7 +6,7 @@ the model they found it of: what was measured of other weights counts as nothing
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Calibration:
     """Expected calibration error on the test images: mean |confidence - accuracy| over its bins."""
     test_ece_after_percent: float
     command: str
+    environment: dict[str, Any] = field(default_factory=dict)
+    """Versions and machine, as `describe_machine` tells them."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Familiarity:
     """How many of these lie below it all the same."""
     strangers: tuple[Strangers, ...]
     command: str
+    environment: dict[str, Any] = field(default_factory=dict)
+    """As a calibration's."""
 
 
 @dataclass(frozen=True)

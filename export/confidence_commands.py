@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from resnet_core.console import Commands
+
+if TYPE_CHECKING:
+    from export.confidence import Calibration, Familiarity
+
+Measured = TypeVar("Measured", "Calibration", "Familiarity")
 
 
 def add_confidence(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -31,45 +38,63 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from export.calibrate import calibrate
-    from export.catalogue import find_exported
-    from export.confidence import read_confidence, write_confidence
-    from resnet_core.training.config import default_data_folder
 
-    file = find_exported(options.model).file
-    found = calibrate(options.model, file, options.data_folder or default_data_folder())
-    kept = write_confidence(file, replace(read_confidence(file), calibration=found))
-    if options.json:
-        print(json.dumps(asdict(found), indent=2))
-        return 0
-    print(f"temperature {found.temperature:.3f}, fitted on {found.fitted_on}")
-    print(f"  their negative log-likelihood  {found.nll_before:.4f} → {found.nll_after:.4f} nats")
-    print(
-        f"  calibration error, {found.test_images:,} test images  "
-        f"{found.test_ece_before_percent:.2f} % → {found.test_ece_after_percent:.2f} %"
-    )
-    print(f"  in {kept}")
-    return 0
+    def measure(file: Path, data_folder: Path) -> Calibration:
+        return calibrate(options.model, file, data_folder)
+
+    return _keep(options, "calibration", measure, _tell_calibration)
 
 
 def _unlike(options: argparse.Namespace) -> int:
+    from export.strangers import measure_familiarity
+
+    def measure(file: Path, data_folder: Path) -> Familiarity:
+        return measure_familiarity(options.model, file, data_folder, options.photos)
+
+    return _keep(options, "familiarity", measure, _tell_familiarity)
+
+
+def _keep(
+    options: argparse.Namespace,
+    part: str,
+    measure: Callable[[Path, Path], Measured],
+    tell: Callable[[Measured], Iterator[str]],
+) -> int:
+    """Measure, put it beside the model with what else is known of it, and say it.
+
+    Args:
+        part: of `Confidence`.
+        measure: (ONNX file, data folder) → what was found.
+    """
     from export.catalogue import find_exported
     from export.confidence import read_confidence, write_confidence
-    from export.strangers import measure_familiarity
+    from export.engines.catalogue import library_versions
     from resnet_core.training.config import default_data_folder
+    from resnet_core.training.machine import describe_machine
 
     file = find_exported(options.model).file
-    data_folder = options.data_folder or default_data_folder()
-    found = measure_familiarity(options.model, file, data_folder, options.photos)
-    kept = write_confidence(file, replace(read_confidence(file), familiarity=found))
-    if options.json:
-        print(json.dumps(asdict(found), indent=2))
-        return 0
-    print(f"energy score below {found.threshold:.3f}: unlike; from {found.threshold_from}")
-    print(f"  {found.test_flagged_percent:5.2f} % of {found.test_images:,} other test images are")
+    found = measure(file, options.data_folder or default_data_folder())
+    found = replace(found, environment=describe_machine() | library_versions())
+    kept = write_confidence(file, replace(read_confidence(file), **{part: found}))
+    said = [json.dumps(asdict(found), indent=2)] if options.json else [*tell(found), f"  in {kept}"]
+    print("\n".join(said))
+    return 0
+
+
+def _tell_calibration(found: Calibration) -> Iterator[str]:
+    yield f"temperature {found.temperature:.3f}, fitted on {found.fitted_on}"
+    yield f"  their negative log-likelihood  {found.nll_before:.4f} → {found.nll_after:.4f} nats"
+    yield (
+        f"  calibration error, {found.test_images:,} test images  "
+        f"{found.test_ece_before_percent:.2f} % → {found.test_ece_after_percent:.2f} %"
+    )
+
+
+def _tell_familiarity(found: Familiarity) -> Iterator[str]:
+    yield f"energy score below {found.threshold:.3f}: unlike; from {found.threshold_from}"
+    yield f"  {found.test_flagged_percent:5.2f} % of {found.test_images:,} other test images are"
     for each in found.strangers:
-        print(
+        yield (
             f"  {each.flagged_percent:5.2f} % of {each.images:,} {each.name} are; AUROC "
             f"{each.auroc_percent:.2f} % (largest logit: {each.auroc_of_maximum_percent:.2f} %)"
         )
-    print(f"  in {kept}")
-    return 0
