@@ -20,6 +20,7 @@ from resnet_core.data.commands import add_data_commands, describe_prepared, prep
 from resnet_core.data.own_store import PREFIX
 from resnet_core.display import clock, show_events
 from resnet_core.doctor.commands import add_import_command
+from resnet_core.doctor.remove_commands import add_imported_commands
 from resnet_core.errors import ConfigError
 from resnet_core.models import commands as models_commands
 from resnet_core.models.config import ModelConfig, parse_model_name
@@ -68,6 +69,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     runs_commands.add_commands(commands)
     add_data_commands(commands)
     add_import_command(commands)
+    add_imported_commands(commands)
 
 
 def _add_data_folder(parser: argparse.ArgumentParser) -> None:

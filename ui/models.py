@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from resnet_core.errors import LabError
-from ui import jobs
 from ui.action_list import ActionList
 from ui.events import AT_ONCE
 from ui.figure import LiveFigure
 from ui.html import render_problem
+from ui.model_delete import build_delete_panel
 from ui.model_view import ModelEntry, list_models, render_card, render_models
 
 
@@ -48,23 +48,15 @@ def build_models_tab() -> ModelsTab:
             figure = LiveFigure(height=240, elem_id="model-figure")
             with gr.Row():
                 use = gr.Button(
-                    "Use in Classify", variant="primary", elem_id="model-use", min_width=130
+                    "Use in Classify", variant="primary", elem_id="model-use", min_width=180
                 )
                 onnx = gr.DownloadButton("ONNX file", elem_id="model-onnx", min_width=100)
                 weights = gr.DownloadButton("Weights", elem_id="model-weights", min_width=100)
-            delete = gr.Button("Delete …", elem_id="model-delete", visible=False)
-            with gr.Row(visible=False) as confirm:
-                sure = gr.Button(
-                    "Yes, delete for good", variant="stop", elem_id="model-delete-sure"
-                )
-                keep = gr.Button("Keep it")
-            message = gr.HTML()
-    outputs = [picked, table, card, figure, use, onnx, weights, delete]
-    tab = ModelsTab(picked, use, message, outputs)
+            deleting = build_delete_panel()
+    outputs = [picked, table, card, figure, use, onnx, weights, deleting.delete]
+    tab = ModelsTab(picked, use, deleting.message, outputs)
     table.click(_pick, None, outputs, **AT_ONCE)
-    delete.click(lambda: gr.update(visible=True), None, confirm, **AT_ONCE)
-    keep.click(lambda: gr.update(visible=False), None, confirm, **AT_ONCE)
-    sure.click(_delete, picked, [message, confirm], **AT_ONCE).then(**tab.opening())
+    deleting.wire(picked, tab.opening())
     return tab
 
 
@@ -83,7 +75,7 @@ def _show(picked: str | None) -> list[Any]:
     return [
         model.name, render_models(models, model.name), render_card(model), _curves(model),
         gr.update(visible=True), _download(model.onnx_file), _download(model.weights_file),
-        gr.update(visible=model.run is not None),
+        gr.update(visible=model.can_be_deleted),
     ]  # fmt: skip
 
 
@@ -101,11 +93,3 @@ def _curves(model: ModelEntry) -> Any:
         return error_figure(model.history(), colour)
     except (LabError, KeyError):
         return None
-
-
-def _delete(name: str | None) -> tuple[str, Any]:
-    try:
-        jobs.delete(name or "")
-    except LabError as error:
-        return render_problem(str(error)), gr.update(visible=False)
-    return "", gr.update(visible=False)

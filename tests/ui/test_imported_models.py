@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from playwright.sync_api import expect
+
+from benchmarks.app_speed import served
 from resnet_core.__main__ import main
 from resnet_core.errors import LabError
 from tests.resnet_core.doctor.ports import Port, save
+from tests.ui.live_app import open_tab, words
 from ui.model_view import list_models, render_card, render_models
 from ui.models import _show
 
@@ -31,4 +35,32 @@ def test_an_imported_model_is_listed_with_what_is_known(
         model.history()
     shown = _show("theirs")
     assert shown[0] == "theirs" and shown[3] is None  # no curves
-    assert shown[7]["visible"] is False  # only runs are deleted here
+    assert shown[7]["visible"] is True
+    assert _show("resnet20_v1")[7]["visible"] is False  # what ships stays
+
+
+def test_an_imported_model_is_deleted_and_brought_back_in_the_tab(
+    browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path / "runs"))
+    path = save(Port(1).state_dict(), tmp_path / "theirs.pth")
+    assert main(["import", str(path), "--normalisation", "half", "--data", "cifar10"]) == 0
+    with served(words(tmp_path / "runs", tmp_path)) as url:
+        page = open_tab(browser, url, "Models")
+        row = page.locator("#models button[data-row=theirs]")
+        row.click()
+        page.click("#model-delete")
+        question = page.locator("#model-delete-question")
+        expect(question).to_contain_text("Delete theirs (imported from theirs.pth, ")
+        expect(question).to_contain_text("python -m resnet_core imported delete theirs")
+        page.click("#model-delete-keep")
+        expect(question).to_be_hidden()
+        page.click("#model-delete")
+        page.click("#model-delete-sure")
+        expect(row).to_have_count(0)
+        expect(page.locator("#model-message")).to_contain_text("Deleted theirs.")
+        page.click("#model-undo")
+        expect(row).to_have_count(1)
+        expect(page.locator("#model-message")).to_contain_text("theirs is back.")
+        expect(page.locator("#model-undo")).to_be_hidden()
+        page.close()
