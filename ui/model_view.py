@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.style import clock
+from export.confidence import read_confidence
 from resnet_core.errors import ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
@@ -40,6 +41,7 @@ class ModelEntry:
     onnx_file: Path | None
     run: RunFolder | None
     history_file: Path | None
+    can_be_deleted: bool
 
     def history(self) -> History:
         """Its training curves.
@@ -72,7 +74,7 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
         train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
         params=card["params"], multiply_adds=card["multiply_adds"], command=card["command"],
         weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None,
-        history_file=entry.folder / "history.csv",
+        history_file=entry.folder / "history.csv", can_be_deleted=False,
     )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def _imported(entry: ZooEntry) -> ModelEntry:
         train_error_percent=None, train_seconds=None, params=card["params"],
         multiply_adds=card["multiply_adds"], command=card["command"],
         weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None, history_file=None,
+        can_be_deleted=True,
     )  # fmt: skip
 
 
@@ -103,7 +106,7 @@ def _trained(run: RunFolder) -> ModelEntry:
         train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
         params=summary["params"], multiply_adds=summary["multiply_adds"],
         command=config["command"], weights_file=run.result_model_file(), onnx_file=run.onnx_file,
-        run=run, history_file=None,
+        run=run, history_file=None, can_be_deleted=True,
     )  # fmt: skip
 
 
@@ -144,6 +147,7 @@ def render_card(model: ModelEntry) -> str:
             "Training time",
             "not known" if model.train_seconds is None else clock(model.train_seconds),
         ),
+        ("Tells strangers apart", _strangers(model)),
         ("Weights, ONNX", f"{_megabytes(model.weights_file)}, {_megabytes(model.onnx_file)}"),
     )
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
@@ -154,6 +158,16 @@ def render_card(model: ModelEntry) -> str:
         f'<div class="lab-command"><span>The command that made it</span>'
         f"<code>{escape(model.command)}</code></div></div>"
     )
+
+
+def _strangers(model: ModelEntry) -> str:
+    """How often a test image looks more familiar to the net than a picture of another kind."""
+    file = model.onnx_file
+    known = read_confidence(file).familiarity if file is not None and file.is_file() else None
+    if known is None:
+        return f"not measured: python -m export unlike {model.name}"
+    said = (f"{each.name} {each.auroc_percent:.1f} %" for each in known.strangers)
+    return f"AUROC, 50 % is a guess: {', '.join(said)}"
 
 
 def _error(value: float | None) -> str:

@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
+from scipy.special import logsumexp
+from scipy.stats import mannwhitneyu
 
+from export.confidence import read_confidence
 from export.verify import verify_onnx
 from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import load_model
+from resnet_core.pictures import to_input
 from resnet_core.zoo import ZOO_FOLDER, zoo_entries
 
 ENTRIES = {entry.name: entry for entry in zoo_entries()}
@@ -59,6 +64,42 @@ def test_weights_card_and_file_are_one_model(name: str) -> None:
     assert float(history[-1]["train_error_percent"]) == entry.card["train_error_percent"]
     assert "test" not in entry.card["recipe"]["keep"]
     assert entry.card["command"].startswith("python -m resnet_core train")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_is_said_of_strange_pictures_is_of_these_weights(name: str) -> None:
+    """Shipped figures belong to the shipped file: after new weights, `unlike` is run anew."""
+    found = read_confidence(ENTRIES[name].onnx_file)
+    assert found.familiarity is not None, f"run python -m export unlike {name} --photos …"
+    kinds = {each.name: each for each in found.familiarity.strangers}
+    assert {"shapes", "noise", "soft noise"} <= kinds.keys() and len(kinds) == 4
+    assert found.familiarity.command.startswith(f"python -m export unlike {name}")
+    assert found.familiarity.environment["onnxruntime"]
+    held_out = ENTRIES[name].card["recipe"]["validation_images"]
+    assert (found.calibration is not None) == bool(held_out)
+    expected = f"{held_out:,} validation images" if held_out else "every second test image"
+    assert found.familiarity.threshold_from.startswith(expected)
+    if found.calibration:
+        assert found.calibration.fitted_on == f"{held_out:,} validation images of cifar10"
+
+
+def test_the_shipped_auroc_is_found_again(data_folder: Path) -> None:
+    """resnet20 on noise drawn here and every tenth test image, by scipy's rank test."""
+    found = read_confidence(ENTRIES["resnet20_v1"].onnx_file).familiarity
+    (noise,) = [each for each in found.strangers if each.name == "soft noise"]
+    with np.load(data_folder / "cifar10.npz") as data:
+        test = data["x_test"][1::10]
+    rng = np.random.default_rng(9)
+    coarse = rng.integers(0, 256, (400, 4, 4, 3), np.uint8)
+    drawn = np.stack([to_input(Image.fromarray(each), 32) for each in coarse])
+    session = onnxruntime.InferenceSession(ENTRIES["resnet20_v1"].onnx_file)
+    like, strange = (
+        logsumexp(session.run(["logits"], {"image": images})[0].astype(float), axis=1)
+        for images in (test, drawn)
+    )
+    share = mannwhitneyu(like, strange).statistic / len(like) / len(strange)
+    assert 100 * share == pytest.approx(noise.auroc_percent, abs=2)
+    assert 100 * (strange < found.threshold).mean() == pytest.approx(noise.flagged_percent, abs=8)
 
 
 def test_resnet20_agrees_with_pytorch_on_every_test_image(cifar10) -> None:
