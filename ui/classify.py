@@ -49,7 +49,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
     with gr.Row():
         # Models come while the app runs: an unknown name gets a sentence, not Gradio's refusal.
         model = gr.Dropdown(
-            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280, scale=5,
+            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280, scale=6,
             allow_custom_value=True,
         )  # fmt: skip
         other = gr.Dropdown(
@@ -57,11 +57,11 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
             min_width=280, scale=5, allow_custom_value=True,
         )  # fmt: skip
         top_k = gr.Slider(
-            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=200, scale=3
+            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=220, scale=3
         )
         engine = gr.Dropdown(
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
-            min_width=240, scale=4, allow_custom_value=True,
+            min_width=280, scale=5, allow_custom_value=True,
         )  # fmt: skip
     build_inside(picture, model, engine)
     build_gallery(model, engine)

@@ -62,7 +62,8 @@ def render_gallery(cards: Sequence[Card], order: str, page: int = 0) -> str:
     page = min(max(page, 0), pages - 1)
     shown = _sorted(cards, order)[page * PAGE : (page + 1) * PAGE]
     groups = _by_class(shown, Counter(card.group for card in cards))
-    body = "".join(groups) if order == BY_CLASS else _render_cards(shown)
+    by_class = f'<div class="lab-groups">{"".join(groups)}</div>'
+    body = by_class if order == BY_CLASS else _render_cards(shown)
     pager = _pager(page, pages, len(cards))
     return (
         f'<p class="lab-note" role="status">{_summary(cards)}</p>{pager}{body}'
@@ -88,10 +89,13 @@ def _summary(cards: Sequence[Card]) -> str:
 
 
 def _by_class(cards: Sequence[Card], counts: Counter[str]) -> Iterator[str]:
+    """A section a class, as wide as its pictures, so that small ones stand beside each other."""
     for name, group in groupby(cards, key=lambda card: card.group):
+        shown = list(group)
         yield (
+            f'<section style="--pictures: {len(shown)}">'
             f'<h3 class="lab-group">{escape(name)} <small>{counts[name]:,}</small></h3>'
-            f"{_render_cards(list(group))}"
+            f"{_render_cards(shown)}</section>"
         )
 
 
