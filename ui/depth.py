@@ -20,6 +20,7 @@ from ui.seen import Seen, build_seen, marks
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
 from ui.why import WhySection, build_why
+from ui.work import build_work
 
 X_AXES = [
     ("depth", "depth"),
@@ -76,6 +77,7 @@ def build_depth_tab() -> tuple[gr.Timer, WhySection]:
     panel = _lay_out()
     form = build_study_form()
     why = build_why()
+    build_work()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     _wire(panel, timer)
     form.start.click(start_study, form.inputs, [form.said, panel.picked], **IN_TURN).then(

@@ -10,9 +10,9 @@ from plotly.graph_objects import Figure, Scatter
 
 from benchmarks.figures.canvas import new_figure, remember_dark, significant
 from benchmarks.figures.style import FAMILY_COLOURS, OTHER_COLOUR, Colour
-from benchmarks.work.nets import CountedNet
 from benchmarks.work.papers import SOURCE
 from benchmarks.work.report import finding
+from benchmarks.work.rows import CountedNet
 
 # What the legend calls a family, and its colour; the plain and the residual ones are the house's.
 LOOKS = {

@@ -1,38 +1,51 @@
-"""`python -m benchmarks depth-against-work`: layers, parameters and multiply-adds of nets for photos."""
+"""`python -m benchmarks depth-against-work`: layers, parameters, work and time of nets for photos."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnet_core.console import Commands
 from resnet_core.files import write_text
+
+if TYPE_CHECKING:
+    from benchmarks.work.stored import StoredWork
 
 
 def add_work(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "layers, parameters and multiply-adds of nets for photos, beside AlexNet and VGG"
     parser = commands.add_parser("depth-against-work", help=text, description=text)
-    parser.add_argument("--html", type=Path, help="write figure and table to this one page")
+    parser.add_argument("--html", type=Path, help="write figures and table to this one page")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--rounds", type=int, default=0, metavar="N",
+        help="also time one photo through the best known of them, N times in turn (PyTorch eager, "
+        "fp32, random weights; default: 0, not at all)",
+    )  # fmt: skip
     parser.set_defaults(execute=_work)
 
 
-def _work(options: argparse.Namespace) -> None:
-    from benchmarks.work.nets import INPUT_SIZE, count_nets
-    from benchmarks.work.papers import SOURCE
-    from benchmarks.work.report import HOW, as_page, as_table, finding
+def _measure(rounds: int, command: str) -> StoredWork:
+    import torch
 
-    nets = count_nets()
+    from benchmarks.work.nets import count_nets
+    from benchmarks.work.stored import StoredWork
+    from benchmarks.work.timing import time_nets
+    from resnet_core.training.machine import describe_machine
+
+    versions = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    times = tuple(time_nets(rounds)) if rounds else ()
+    return StoredWork(tuple(count_nets()), times, command, describe_machine() | versions)
+
+
+def _work(options: argparse.Namespace) -> None:
+    from benchmarks.work.report import as_page, as_text
+    from benchmarks.work.stored import COMMAND
+
+    command = f"{COMMAND} --rounds {options.rounds}" if options.rounds else COMMAND
+    found = _measure(options.rounds, command)
     if options.html:
-        write_text(options.html, as_page(nets))
-    if options.json:
-        stored = {
-            "finding": finding(nets),
-            "input_size": INPUT_SIZE,
-            "paper": SOURCE,
-            "nets": [net.to_dict() for net in nets],
-        }
-        print(json.dumps(stored, indent=2))
-        return
-    print(f"{finding(nets)}.\n\n{as_table(nets)}\n\n{HOW}")
+        write_text(options.html, as_page(found))
+    print(json.dumps(found.to_dict(), indent=2) if options.json else as_text(found))

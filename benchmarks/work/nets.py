@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from benchmarks.work.papers import PAPER_BILLIONS
+from benchmarks.work.rows import CLASSES, INPUT_SIZE, CountedNet
 from resnet_core.analysis.gradient_flow import weight_layers
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.cost import count_module
 from resnet_core.models.network import build_network
 from resnet_core.models.photo_families import photo_nets
-
-INPUT_SIZE = 224
-CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -37,49 +34,32 @@ COMPARATORS = {
 }
 
 
-@dataclass(frozen=True)
-class CountedNet:
-    """One net, counted on the net itself: 1000 classes, one photo of 224 x 224."""
-
-    name: str
-    title: str
-    family: str
-    layers: int
-    """Layers with weights on the longest path, counted."""
-    params: int
-    multiply_adds: int
-    """Of convolutions and linear layers, as He et al. count."""
-    paper_billions: float | None
-    """The multiply-adds that He et al. give for it, in billions (they write FLOPs)."""
-    paper: str
-
-    @property
-    def billions(self) -> float:
-        """Multiply-adds in billions."""
-        return self.multiply_adds / 1e9
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def count_nets() -> list[CountedNet]:
     """The nets of others first, then ours in the order of their table. No weights are allocated."""
     return [*_others(), *_ours()]
 
 
-def _others() -> Iterator[CountedNet]:
-    import torchvision.models
+def build(name: str) -> nn.Module:
+    """A comparator or a net of the table by name, with random weights: float (N, 3, 224, 224) in."""
+    if name in COMPARATORS:
+        import torchvision.models
 
+        network: nn.Module = getattr(torchvision.models, name)(num_classes=CLASSES)
+        return network
+    return build_network(parse_model_name(name, classes=CLASSES, input_size=INPUT_SIZE))
+
+
+def _others() -> Iterator[CountedNet]:
     for name, net in COMPARATORS.items():
         with torch.device("meta"):
-            network = getattr(torchvision.models, name)(num_classes=CLASSES)
+            network = build(name)
         yield _count(network, name, net.title, net.family, net.paper)
 
 
 def _ours() -> Iterator[CountedNet]:
     for name, (family, depth) in photo_nets().items():
         with torch.device("meta"):
-            network = build_network(parse_model_name(name, classes=CLASSES, input_size=INPUT_SIZE))
+            network = build(name)
         yield _count(network, name, f"{family.title} {depth}", family.key, family.paper)
 
 

@@ -6,15 +6,31 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import torchvision.models
 from plotly.graph_objects import Figure
 
 from benchmarks.__main__ import main
 from benchmarks.figures.depth_against_work import LOOKS, PAPER_COLOUR, work_figure
-from benchmarks.work.nets import COMPARATORS, CountedNet, count_nets
+from benchmarks.figures.time_against_work import time_figure
+from benchmarks.work.nets import COMPARATORS, count_nets
 from benchmarks.work.papers import PAPER_BILLIONS
-from benchmarks.work.report import HEADINGS, as_table, finding
+from benchmarks.work.report import (
+    HEADINGS,
+    as_page,
+    as_table,
+    as_text,
+    finding,
+    how_timed,
+    time_finding,
+    time_rows,
+)
+from benchmarks.work.rows import CountedNet, TimedNet
+from benchmarks.work.stored import StoredWork, read_work
+from benchmarks.work.timing import TIMED, time_nets
+from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.cost import count_cost
 from resnet_core.models.photo_families import photo_nets
@@ -144,6 +160,75 @@ def test_the_command_prints_writes_and_answers_in_json(
     html = page.read_text(encoding="utf-8")
     assert "<td>19.63 billion</td><td>19.6 billion</td>" in html and "Plotly.newPlot" in html
     assert main(["depth-against-work", "--json"]) == 0
-    stored = json.loads(capsys.readouterr().out)
-    assert stored["finding"] == finding(nets) and stored["input_size"] == 224
+    printed = capsys.readouterr().out
+    stored = json.loads(printed)
+    assert stored["input_size"] == 224 and stored["times"] == []
     assert stored["nets"] == [net.to_dict() for net in nets]
+    (tmp_path / "work.json").write_text(printed, encoding="utf-8")
+    assert read_work(tmp_path / "work.json").nets == tuple(nets)
+    with pytest.raises(ConfigError, match="no counted nets"):
+        read_work(page)
+
+
+def test_what_ships_is_what_is_counted(nets: list[CountedNet]) -> None:
+    shipped = read_work()
+    assert shipped.nets == tuple(nets)
+    assert [net.name for net in shipped.times] == list(TIMED)
+    for net in shipped.times:
+        assert net.median_ms == np.median(net.rounds_ms)
+        assert net.low_ms <= net.median_ms <= net.high_ms
+    assert f"--rounds {len(shipped.times[0].rounds_ms)}" in shipped.command
+
+
+def test_nets_are_timed_in_turn_after_warming_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only the nets move: the first takes 2 s, the second 3 s, and a millisecond more a turn."""
+    turns: list[str] = []
+    now = [0.0]
+
+    class Net(torch.nn.Module):
+        def __init__(self, name: str, seconds: float):
+            super().__init__()
+            self.name, self.seconds = name, seconds
+
+        def forward(self, photo: torch.Tensor) -> torch.Tensor:
+            assert photo.shape == (1, 3, 224, 224) and not torch.is_grad_enabled()
+            assert not self.training
+            turns.append(self.name)
+            now[0] += self.seconds + len(turns) / 1000
+            return photo
+
+    made = {"vgg19": Net("vgg19", 2.0), "resnet152": Net("resnet152", 3.0)}
+    monkeypatch.setattr("benchmarks.work.timing.build", made.__getitem__)
+    monkeypatch.setattr("benchmarks.work.timing.perf_counter", lambda: now[0])
+    first, second = time_nets(3, list(made))
+    assert turns == ["vgg19", "resnet152"] * 5
+    assert first.rounds_ms == pytest.approx((2005, 2007, 2009))
+    assert (second.name, second.median_ms) == ("resnet152", pytest.approx(3008))
+    with pytest.raises(ConfigError, match="--rounds"):
+        time_nets(0)
+
+
+@pytest.fixture
+def timed(nets: list[CountedNet]) -> StoredWork:
+    def made(name: str, *rounds: float) -> TimedNet:
+        return TimedNet(name, rounds, float(np.median(rounds)), min(rounds), max(rounds))
+
+    times = (made("vgg19", 400, 410, 405), made("resnet152", 200, 205, 202.5),
+             made("plain34_photo", 90, 91, 92))  # fmt: skip
+    machine = {"torch": "2.0", "cpu": "A <chip>", "threads": 2}
+    return StoredWork(tuple(nets), times, "a command --rounds 3", machine)
+
+
+def test_the_time_is_said_and_drawn_as_measured(timed: StoredWork) -> None:
+    said = time_finding(timed.nets, timed.times)
+    assert said == "One photo takes ResNet 152 0.50 times as long as VGG-19 (0.50 to 0.50)"
+    figure = time_figure(timed)
+    assert figure.layout.title.text == said
+    assert [trace.y[0] for trace in figure.data] == [405, 202.5, 91]
+    assert [trace.error_y.array[0] for trace in figure.data] == [5, 2.5, 1]
+    assert [trace.error_y.arrayminus[0] for trace in figure.data] == [5, 2.5, 1]
+    assert time_rows(timed)[0][:4] == ["VGG-19", "19", "19.63 billion", "405 ms"]
+    assert "Random weights, so time only" in how_timed(timed) and "3 rounds" in how_timed(timed)
+    page = as_page(timed)
+    assert said in page and "A &lt;chip&gt;" in page and "<chip>" not in page
+    assert said in as_text(timed)
