@@ -159,9 +159,7 @@ def open_engine(model: str, engine: str = "", beside_decoders: bool = False) -> 
 
 
 @lru_cache(maxsize=16)
-def _open_once(
-    file: Path, _changed_at_ns: int, engine: str, beside_decoders: bool
-) -> ReadyModel:
+def _open_once(file: Path, _changed_at_ns: int, engine: str, beside_decoders: bool) -> ReadyModel:
     if not engine:
         session = OnnxSession(file, spins=not beside_decoders)
         return ReadyModel(file, session.facts, OnOnnxRuntime(session))

@@ -86,9 +86,7 @@ class OnnxSession:
             or the provider that was demanded does not run.
     """
 
-    def __init__(
-        self, path: Path, provider: str = "auto", threads: int = 0, spins: bool = True
-    ):
+    def __init__(self, path: Path, provider: str = "auto", threads: int = 0, spins: bool = True):
         if not path.is_file():
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
@@ -116,9 +114,7 @@ class OnnxSession:
         return np.asarray(logits), np.asarray(probabilities)
 
 
-def _open_session(
-    path: Path, provider: str, threads: int, spins: bool
-) -> ort.InferenceSession:
+def _open_session(path: Path, provider: str, threads: int, spins: bool) -> ort.InferenceSession:
     if provider not in ("auto", *PROVIDERS):
         raise ModelError(
             f"Unknown engine provider '{provider}': choose auto, {', '.join(PROVIDERS)}."

@@ -12,6 +12,9 @@ from benchmarks.depth.results import read_results
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
 from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
 from benchmarks.throughput.stored import fastest, read_speed
+from benchmarks.work.report import time_finding
+from benchmarks.work.stored import read_work
+from export.confidence import read_confidence
 from resnet_core.zoo import zoo_entries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +29,16 @@ def test_every_shipped_model_stands_in_the_table_with_its_figures(entry) -> None
     assert cells[1:4] == [
         f"{card['params'] / 1e6:.2f} M", str(card["epochs"]), f"{card['test_error_percent']:.2f} %",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", zoo_entries(), ids=lambda entry: entry.name)
+def test_how_strange_pictures_are_told_stands_in_its_table(entry) -> None:
+    found = read_confidence(entry.onnx_file).familiarity
+    assert found is not None
+    told = " | ".join(
+        f"{each.auroc_percent:.1f} %, {each.flagged_percent:.1f} %" for each in found.strangers
+    )
+    assert f"| `{entry.name}` | {found.test_flagged_percent:.1f} % | {told} |" in README
 
 
 def test_the_shipped_study_stands_in_its_table() -> None:
@@ -46,6 +59,16 @@ def test_the_shipped_speed_stands_in_its_table() -> None:
         best, one = fastest(rows), next(row for row in rows if row["batch_size"] == 1)
         start = f"| {setup[1]}:{setup[2]} | `{setup[0]}` | {one['p50_ms']:.2f} ms |"
         assert f"{start} {best['images_per_second']:,.0f} images/s (" in README
+
+
+def test_the_shipped_times_of_photo_nets_are_told() -> None:
+    found = read_work()
+    ratio = time_finding(found.nets, found.times).split("takes ResNet 152 ")[1]
+    times = {net.name: f"{net.median_ms:.0f}" for net in found.times}
+    said, interval = ratio.replace("VGG-19 (", "VGG-19|(").split("|")
+    assert f"ResNet-152 takes {said}{interval[:-1]}; " in README
+    assert f"; {times['resnet152']} against {times['vgg19']} ms)" in README
+    assert f"--rounds {len(found.times[0].rounds_ms)}`" in README
 
 
 def test_linked_files_exist() -> None:

@@ -74,9 +74,7 @@ def draw_grain(rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(noise.round(), 0, 255).astype(np.uint8))
 
 
-def draw_large(
-    pixels: NDArray[np.uint8], size: tuple[int, int], grain: Image.Image
-) -> Image.Image:
+def draw_large(pixels: NDArray[np.uint8], size: tuple[int, int], grain: Image.Image) -> Image.Image:
     """A picture of the set, (32, 32, 3), in the middle of a large one, its sides mirrored outwards."""
     width, height = size
     side = len(pixels)

@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
 from playwright.sync_api import expect
 
 from benchmarks.app_speed import served
