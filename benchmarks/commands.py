@@ -15,6 +15,7 @@ from benchmarks.roofline.commands import add_roofline
 from benchmarks.roofline.profile_commands import add_profile
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
+from benchmarks.transfer.commands import add_transfer
 from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
 from benchmarks.work.commands import add_work
@@ -47,6 +48,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_depth(commands)
     add_work(commands)
     add_why(commands)
+    add_transfer(commands)
     add_throughput(commands)
     add_load(commands)
     add_vendors(commands)

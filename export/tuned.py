@@ -14,7 +14,7 @@ from typing import Any
 
 from export.precisions import FILE_PRECISIONS, file_for
 from resnet_core.errors import ModelError
-from resnet_core.files import read_json
+from resnet_core.files import read_json, sha256_of
 from resnet_core.training.config import default_runs_folder
 
 FORMAT = "resnet-lab-engines-1"
@@ -103,7 +103,7 @@ def hash_file(path: Path) -> str:
 @lru_cache(maxsize=64)
 def _hash(path: Path, _changed_at_ns: int) -> str:
     """Kept until the file changes: every answer asks for it."""
-    return sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 @cache

@@ -78,6 +78,7 @@ def describe_event(event: Event) -> str:
         case Started():
             fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
             compiled = ", compiled" if event.compiled else ""
+            learning = f"; {event.learns}" if event.learns else ""
             together = (
                 f"; {event.devices} devices, {event.global_batch_size:,} images a step together, "
                 f"learning rate × {event.lr_scale}, batch norm by each device's own images"
@@ -86,7 +87,7 @@ def describe_event(event: Event) -> str:
             )
             return (
                 f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
-                f"{event.device} {event.precision}{compiled}{together}"
+                f"{event.device} {event.precision}{compiled}{learning}{together}"
             )
         case EpochFinished():
             validation = (
@@ -103,8 +104,13 @@ def describe_event(event: Event) -> str:
         case Stopped():
             return f"Stopped at step {event.step:,}; the checkpoint is written."
         case Finished():
+            guess = (
+                f"; always guessing the commonest class: {event.majority_error_percent:.2f} %"
+                if event.majority_error_percent is not None
+                else ""
+            )
             return (
-                f"Finished: test error {event.test_error_percent:.2f} % "
+                f"Finished: test error {event.test_error_percent:.2f} %{guess} "
                 f"(weights of epoch {event.kept_epoch}), {event.train_seconds:,.0f} s of training"
             )
     return event.kind

@@ -41,6 +41,8 @@ class Started(Event):
     """Images in a step, over all devices."""
     lr_scale: int
     """What the recipe's learning rate is multiplied by for that."""
+    learns: str = ""
+    """What learns, in words, where not all of the net does."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,5 @@ class Finished(Event):
     test_loss: float
     test_error_percent: float
     train_seconds: float
+    majority_error_percent: float | None = None
+    """What always guessing the class with the most training images would have on the same images."""

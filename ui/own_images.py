@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resnet_core.data.catalogue import list_datasets
-from resnet_core.data.own_images import sample_thumbnails
+from resnet_core.data.own_images import DEFAULT_SIZE, sample_thumbnails
 from resnet_core.data.own_store import Report, find_prepared
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
@@ -29,8 +29,11 @@ MOST_FILES_SHOWN = 8
 THUMBNAIL_PIXELS = 48
 
 
-def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
-    """Lay the folded part out, and wire it to the menu of data sets and the recipe's batch size."""
+def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> gr.Number:
+    """Lay the folded part out, and wire it to the menu of data sets and the recipe's batch size.
+
+    Gives the field for the pictures' size, in pixels.
+    """
     with gr.Accordion("Your own images", open=False, elem_id="own-images"):
         gr.HTML(
             '<p class="lab-note">A zip or a folder with one folder of pictures for each class, '
@@ -45,7 +48,12 @@ def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
         )  # fmt: skip
         with gr.Row(equal_height=True):
             size = gr.Number(
-                32, precision=0, minimum=8, maximum=256, label="Pixels a side", min_width=110
+                DEFAULT_SIZE,
+                precision=0,
+                minimum=8,
+                maximum=256,
+                label="Pixels a side",
+                min_width=110,
             )
             prepare = gr.Button("Look at them", elem_id="own-prepare", min_width=130)
         answer = gr.HTML(elem_id="own-answer")
@@ -53,6 +61,7 @@ def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> None:
         [prepare.click, file.upload],
         _prepare, [file, path, size, batch_size], [answer, data, batch_size], **IN_TURN,
     )  # fmt: skip
+    return size
 
 
 def _prepare(file: str | None, path: str, size: float | None, batch_size: float | None) -> Any:
@@ -66,7 +75,9 @@ def _prepare(file: str | None, path: str, size: float | None, batch_size: float 
     folder = default_data_folder().resolve()
     words = ["images", str(Path(source).expanduser().resolve()), "--data-folder", str(folder)]
     try:
-        said = jobs.command("resnet_core", *words, "--image-size", f"{size or 32:.0f}", "--json")
+        said = jobs.command(
+            "resnet_core", *words, "--image-size", f"{size or DEFAULT_SIZE:.0f}", "--json"
+        )
         name = json.loads(said.splitlines()[-1])["data"]
         prepared = find_prepared(name, folder)
         text = render_report(prepared.report, sample_thumbnails(prepared))

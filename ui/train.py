@@ -8,13 +8,22 @@ import gradio as gr
 
 from benchmarks.figures.style import clock
 from resnet_core.errors import ConfigError, LabError
-from resnet_core.training.recipes import RECIPES
 from ui import jobs
 from ui.compare import build_compare
 from ui.events import AT_ONCE, IN_TURN, settled
 from ui.html import render_busy, render_command, render_problem
 from ui.own_images import build_own_images
 from ui.run_actions import build_run_actions
+from ui.start_form import (
+    FOLLOWING,
+    NOTHING,
+    RECIPE_WITH_START,
+    USUAL_RECIPE,
+    fitted_recipe,
+    follow_start,
+    offer_starts,
+    usual_size,
+)
 from ui.train_form import (
     EPOCHS,
     NAMES,
@@ -45,7 +54,7 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
         # Shown once the browser's own settings are in it: restoring never overtakes a person.
         with gr.Column(scale=5, min_width=320, elem_id="settings", visible="hidden") as settings:
             form = build_form()
-            build_own_images(form["data"], form["batch_size"])
+            size = build_own_images(form["data"], form["batch_size"])
             command = gr.HTML(elem_id="train-command")
             with gr.Row():
                 measure = gr.Button("Estimate", elem_id="estimate", min_width=120)
@@ -58,6 +67,7 @@ def build_train_tab(kept: gr.BrowserState) -> tuple[WatchPanel, gr.Timer]:
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     timer.tick(look, [panel.picked, panel.seen], panel.outputs, **AT_ONCE)
     _wire_form(form, command, kept, settings)
+    _wire_start(form, size)
     measure.click(_estimate, form.inputs, said, **IN_TURN)
     start.click(_start, form.inputs, [said, panel.picked], **IN_TURN).then(**panel.looking())
     again.click(_copy_settings, panel.picked, form.inputs, **IN_TURN)
@@ -69,8 +79,9 @@ def _wire_form(
 ) -> None:
     """Fields follow what they depend on; the command line and the browser's memory follow all."""
     form["family"].input(_offer_depths, [form["family"], form["depth"]], form["depth"], **AT_ONCE)
-    chosen = [form["amount"], form["unit"], *(form[field.name] for field in RECIPE_FIELDS)]
-    form["recipe"].input(_fill_in_recipe, form["recipe"], chosen, **AT_ONCE)
+    form["recipe"].input(
+        _fill_in_recipe, [form["recipe"], form["start"], form["data"]], _recipe_parts(form), **AT_ONCE
+    )  # fmt: skip
     gr.on(
         [part.change for part in form.inputs],
         _remember, form.inputs, [command, kept], **settled("train form"),
@@ -79,6 +90,36 @@ def _wire_form(
     gr.context.Context.root_block.load(
         _restore, [kept, *form.inputs], [settings, command, *form.inputs], **AT_ONCE
     )
+
+
+def _recipe_parts(form: TrainForm) -> list[Any]:
+    return [form["amount"], form["unit"], *(form[field.name] for field in RECIPE_FIELDS)]
+
+
+def _wire_start(form: TrainForm, size: gr.Number) -> None:
+    """Choosing a start chooses the net, a recipe and the pictures' size; other data, the batch size."""
+    shown = [form[name] for name in FOLLOWING]
+    form["start"].input(
+        _follow_start, [form["start"], form["data"]],
+        [*shown, size, form["recipe"], *_recipe_parts(form)], **AT_ONCE,
+    )  # fmt: skip
+    form["data"].input(
+        _fit_batch, [form["recipe"], form["start"], form["data"]], form["batch_size"], **AT_ONCE
+    )
+    # What was trained, imported or deleted since the menu was made.
+    form["start"].focus(lambda: gr.update(choices=offer_starts()), None, form["start"], **AT_ONCE)
+
+
+def _follow_start(start: str, data: str) -> list[Any]:
+    recipe = USUAL_RECIPE if start == NOTHING else RECIPE_WITH_START
+    fields = follow_start(start)
+    filled = _fill_in_recipe(recipe, start, data)
+    return [*(fields[name] for name in FOLLOWING), usual_size(start), recipe, *filled]
+
+
+def _fit_batch(recipe: str, start: str, data: str) -> Any:
+    """A start's recipe has smaller steps for fewer images; others stay as they were set."""
+    return gr.skip() if start == NOTHING else fitted_recipe(recipe, start, data).batch_size
 
 
 def _values(shown: tuple[Any, ...]) -> dict[str, Any]:
@@ -91,8 +132,8 @@ def _offer_depths(family: str, depth: int) -> Any:
     return gr.update(choices=depths, value=nearest)
 
 
-def _fill_in_recipe(name: str) -> list[Any]:
-    recipe = RECIPES[name]
+def _fill_in_recipe(name: str, start: str, data: str) -> list[Any]:
+    recipe = fitted_recipe(name, start, data)
     values = recipe_values(recipe)
     return [round(recipe.epochs, 2), EPOCHS, *(values[field.name] for field in RECIPE_FIELDS)]
 
@@ -132,7 +173,9 @@ def _copy_settings(name: str | None) -> list[Any]:
 
 def _shown(values: dict[str, Any]) -> list[Any]:
     updates: dict[str, Any] = dict(values)
-    updates["depth"] = gr.update(choices=valid_depths(values["family"]), value=values["depth"])
+    for name, followed in follow_start(values["start"]).items():
+        updates[name] = {**followed, "value": values[name]}
+    updates["depth"]["choices"] = valid_depths(values["family"])
     return [updates[name] for name in NAMES]
 
 

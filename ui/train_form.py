@@ -14,6 +14,7 @@ from resnet_core.models.config import FAMILIES, SHORTCUTS, ModelConfig
 from resnet_core.options import field_docs
 from resnet_core.training.config import PRECISIONS, SWITCHES, TrainConfig, default_data_folder
 from resnet_core.training.recipes import CHOICES, RECIPES, Recipe
+from ui.start_form import NOTHING, PARTS, chosen_start, describe_start, offer_starts
 
 DEEPEST_OFFERED = 110  # beyond it only the papers' own depths
 NOT_IN_FORM = ("name", "source", "epochs")
@@ -21,7 +22,7 @@ RECIPE_FIELDS = [field for field in fields(Recipe) if field.name not in NOT_IN_F
 EPOCHS, MINUTES = "epochs", "minutes"
 # The order in which handlers get the settings' values.
 NAMES = (
-    "family", "depth", "data", "recipe", "amount", "unit",
+    "start", "family", "depth", "data", "recipe", "amount", "unit",
     *(field.name for field in RECIPE_FIELDS),
     "seed", "device", "precision", "compile", "shortcut",
 )  # fmt: skip
@@ -52,6 +53,9 @@ def valid_depths(family: str) -> list[int]:
 def build_form() -> TrainForm:
     """Lay the settings out: the few that matter first, the rest folded away but complete."""
     parts: dict[str, Any] = {}
+    parts["start"] = gr.Dropdown(
+        offer_starts(), value=NOTHING, label="Start from", info=describe_start(NOTHING), elem_id="start-from"
+    )  # fmt: skip
     families = [(family.title, key) for key, family in FAMILIES.items()]
     parts["family"] = gr.Radio(families, value="resnet_v1", label="Family", elem_id="family")
     with gr.Row():
@@ -72,8 +76,9 @@ def build_form() -> TrainForm:
         parts["unit"] = gr.Dropdown(
             [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=130
         )
+    parts["train_part"] = gr.Radio(PARTS, value="all", label="Train", elem_id="recipe-train_part")
     with gr.Accordion("The recipe in full", open=False, elem_id="recipe-fields"):
-        parts |= {field.name: _recipe_component(field) for field in RECIPE_FIELDS}
+        parts |= {f.name: _recipe_component(f) for f in RECIPE_FIELDS if f.name not in parts}
     with gr.Accordion("Seed, device, shortcut", open=False, elem_id="more-settings"):
         parts |= _machine_components()
     return TrainForm(parts)
@@ -125,18 +130,25 @@ def config_of(values: dict[str, Any]) -> tuple[TrainConfig, float | None]:
     if amount is None or not 0 < amount < float("inf"):
         raise ConfigError(f"The budget should be more than 0 {values['unit']}.")
     minutes = amount if values["unit"] == MINUTES else None
+    recipe = recipe.changed(**changes, epochs=recipe.epochs if minutes else amount)
     class_names, image_size = describe_dataset(values["data"], default_data_folder())
-    config = TrainConfig(
-        model=ModelConfig(
+    start = chosen_start(values["start"])
+    if start is not None:
+        model, recipe = start.model_for(class_names, image_size), start.recipe_for(recipe)
+    else:
+        model = ModelConfig(
             values["family"],
             int(values["depth"]),
             values["shortcut"],
             classes=len(class_names),
             input_size=image_size,
-        ),
+        )
+    config = TrainConfig(
+        model=model,
         data=values["data"],
-        recipe=recipe.changed(**changes, epochs=recipe.epochs if minutes else amount),
+        recipe=recipe,
         data_folder=str(default_data_folder().resolve()),
+        start=start.start if start else None,
         seed=int(values["seed"] or 0),
         device=values["device"],
         precision=values["precision"],
@@ -147,10 +159,14 @@ def config_of(values: dict[str, Any]) -> tuple[TrainConfig, float | None]:
 
 def values_of(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a stored config stands for: a run's settings put back into the form."""
-    recipe = Recipe.from_dict(config["recipe"])
+    recipe, start = Recipe.from_dict(config["recipe"]), config.get("start")
+    net = config["model"]
+    if net["family"] not in FAMILIES:  # a start's net, which the start says
+        net = {"family": "resnet_v1", "depth": 20, "shortcut": "A"}
     return {
-        "family": config["model"]["family"],
-        "depth": config["model"]["depth"],
+        "start": start["name"] if start else NOTHING,
+        "family": net["family"],
+        "depth": net["depth"],
         "data": config["data"],
         "recipe": recipe.name,
         "amount": recipe.epochs,
@@ -160,7 +176,7 @@ def values_of(config: dict[str, Any]) -> dict[str, Any]:
         "device": config["device"],
         "precision": config["precision"],
         "compile": config["compile"],
-        "shortcut": config["model"]["shortcut"],
+        "shortcut": net["shortcut"],
     }
 
 

@@ -48,6 +48,17 @@ def shift_and_flip(images: Tensor, generator: torch.Generator, fraction: float =
     return F.grid_sample(images, grid, padding_mode="border", align_corners=True)
 
 
+def flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of them."""
+    mirrored = is_mirrored(len(images), generator)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+
+def is_mirrored(n: int, generator: torch.Generator) -> Tensor:
+    """Which of `n` pictures to mirror, each with a chance of one half: bool (N,)."""
+    return torch.rand(n, generator=generator, device=generator.device) < 0.5
+
+
 def leave_alone(images: Tensor, generator: torch.Generator) -> Tensor:
     """No augmentation; stands in where a recipe wants none, so that there is one code path."""
     return images
@@ -55,12 +66,12 @@ def leave_alone(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def _mirror_half(columns: Tensor, generator: torch.Generator) -> Tensor:
     n, width = columns.shape
-    mirrored = torch.rand(n, 1, generator=generator, device=columns.device) < 0.5
-    return torch.where(mirrored, width - 1 - columns, columns)
+    return torch.where(is_mirrored(n, generator)[:, None], width - 1 - columns, columns)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "crop_flip": crop_and_flip,
     "shift_flip": shift_and_flip,
+    "flip": flip,
     "none": leave_alone,
 }

@@ -12,6 +12,7 @@ BUILT_IN: dict[str, tuple[tuple[str, ...], int]] = {
     "cifar10": (cifar10.CLASS_NAMES, cifar10.SIDE),
     "shapes": (tuple(shapes.OUTLINES), shapes.SIDE),
 }
+TRAIN_IMAGES = {"cifar10": cifar10.TRAIN_IMAGES, "shapes": shapes.TRAIN_IMAGES}
 
 # What an imported model was trained on, where nobody said.
 UNKNOWN_DATA = "unknown"
@@ -35,6 +36,20 @@ def describe_dataset(name: str, data_folder: Path) -> tuple[tuple[str, ...], int
     if name not in BUILT_IN:
         raise ConfigError(no_such_dataset(name, data_folder))
     return BUILT_IN[name]
+
+
+def count_train_images(name: str, data_folder: Path) -> int:
+    """How many images there are to train on, without loading one.
+
+    Raises:
+        ConfigError: no data set of that name, with those there are.
+        DataError: a prepared set's file is damaged.
+    """
+    if name.startswith(PREFIX):
+        return find_prepared(name, data_folder).report.train_images
+    if name not in TRAIN_IMAGES:
+        raise ConfigError(no_such_dataset(name, data_folder))
+    return TRAIN_IMAGES[name]
 
 
 def no_such_dataset(name: str, data_folder: Path) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from resnet_core.console import Commands
-from resnet_core.data.own_images import prepare_images
+from resnet_core.data.own_images import DEFAULT_SIZE, prepare_images
 from resnet_core.data.own_store import PreparedImages
 from resnet_core.display import printable
 from resnet_core.training.config import default_data_folder
@@ -24,8 +24,9 @@ def add_data_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         "source", type=Path, help="folder of class folders, a zip of one, or an .npz as Keras's"
     )
     parser.add_argument(
-        "--image-size", type=int, default=32, help="height and width in pixels (default: 32)"
-    )
+        "--image-size", type=int, default=DEFAULT_SIZE,
+        help="height and width in pixels (default: 32)",
+    )  # fmt: skip
     parser.add_argument(
         "--test-share", type=float, default=0.2,
         help="share of each class for the test, where there is no test split (default: 0.2)",
@@ -52,7 +53,7 @@ def _images(options: argparse.Namespace) -> None:
 def prepare_with_progress(
     source: Path,
     data_folder: Path,
-    image_size: int = 32,
+    image_size: int = DEFAULT_SIZE,
     test_share: float = 0.2,
     seed: int = 0,
 ) -> PreparedImages:

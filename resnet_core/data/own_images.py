@@ -43,6 +43,7 @@ from resnet_core.data.own_store import (
     store,
 )
 from resnet_core.errors import ConfigError, DataError, PictureError
+from resnet_core.files import sha256_of
 from resnet_core.pictures import MAX_FILE_BYTES, read_picture, to_input
 
 Progress = Callable[[int, int], None]
@@ -51,6 +52,8 @@ Progress = Callable[[int, int], None]
 # Part of every digest: another way of preparing must not find the sets of this one.
 METHOD = "own-images-1"
 MAX_LISTED = 200
+DEFAULT_SIZE = 32
+"""Height and width, in pixels: CIFAR-10's."""
 # Each may hold one decoded picture of a hundred megapixels.
 THREADS = min(4, os.cpu_count() or 1)
 PICTURES_A_ROUND = 256
@@ -59,7 +62,7 @@ PICTURES_A_ROUND = 256
 def prepare_images(
     source: Path,
     data_folder: Path,
-    image_size: int = 32,
+    image_size: int = DEFAULT_SIZE,
     test_share: float = 0.2,
     seed: int = 0,
     progress: Progress | None = None,
@@ -134,8 +137,7 @@ def _digest(source: Path) -> str:
     try:
         if source.is_dir():
             return _digest_folder(source)
-        with open(source, "rb") as file:
-            found = file_digest(file, "sha256").hexdigest()
+        found = sha256_of(source)
     except FileNotFoundError:
         raise DataError(f"There is nothing at {source}: check the path.") from None
     except OSError as error:

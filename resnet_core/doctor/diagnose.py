@@ -16,7 +16,7 @@ from resnet_core.doctor.reading import Reading
 from resnet_core.doctor.schemes import recognise
 from resnet_core.errors import ConfigError, ModelError
 from resnet_core.models.config import ModelConfig
-from resnet_core.models.saved import FORMAT
+from resnet_core.models.header import FORMAT
 
 
 @dataclass(frozen=True)

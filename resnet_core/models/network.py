@@ -14,6 +14,7 @@ from resnet_core.models.blocks import (
 )
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.initialise import initialise
+from resnet_core.models.parts import Part
 from resnet_core.models.photo_network import PhotoNetwork
 
 STEM_CHANNELS = 16
@@ -49,6 +50,17 @@ class Network(nn.Module):
         self.pre_logits = nn.Sequential(*last, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(width, config.classes)
         initialise(self, config)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In order; batch norm and pooling before the classifier belong to the last stage."""
+        return (
+            Part("stem", (self.stem,)),
+            Part("stage1", (self.stage1,)),
+            Part("stage2", (self.stage2,)),
+            Part("stage3", (self.stage3, self.pre_logits)),
+            Part("head", (self.classifier,)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, Style
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.initialise import initialise
+from resnet_core.models.parts import Part
 from resnet_core.models.photo_blocks import PhotoBlock, PhotoBottleneck
 from resnet_core.models.photo_families import BLOCKS, PHOTO_FAMILIES, PhotoFamily
 
@@ -35,6 +35,7 @@ class PhotoNetwork(nn.Module):
         make_block, expansion = _choose_block(style, family, config.depth)
         self.conv1 = style.conv(3, STEM_CHANNELS, 7, 2)
         self.bn1 = style.norm(STEM_CHANNELS)
+        self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         widths = (STEM_CHANNELS, *(expansion * channels for channels in CHANNELS))
         self.layer1, self.layer2, self.layer3, self.layer4 = (
@@ -42,16 +43,29 @@ class PhotoNetwork(nn.Module):
             for stage, count in enumerate(BLOCKS[config.depth])
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
         self.fc = nn.Linear(widths[-1], config.classes)
         initialise(self, config)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In order; `layer1` to `layer4` are called stages, and pooling belongs to the last."""
+        return (
+            Part("stem", (self.conv1, self.bn1, self.relu, self.maxpool)),
+            Part("stage1", (self.layer1,)),
+            Part("stage2", (self.layer2,)),
+            Part("stage3", (self.layer3,)),
+            Part("stage4", (self.layer4, self.avgpool, self.flatten)),
+            Part("head", (self.fc,)),
+        )
+
     def features(self, x: Tensor) -> Tensor:
         """What the classifier averages: (N, 512 or 2048, H / 32, W / 32)."""
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.avgpool(self.features(x)).flatten(1))
+        return self.fc(self.flatten(self.avgpool(self.features(x))))
 
 
 def _make_stage(

@@ -10,6 +10,7 @@ from typing import Any
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.models.config import ModelConfig
 from resnet_core.training.recipes import Recipe
+from resnet_core.training.start import Start
 
 PRECISIONS = ("auto", "fp32", "bf16")
 SWITCHES = ("auto", "on", "off")
@@ -27,6 +28,8 @@ class TrainConfig:
     """How it is trained."""
     data_folder: str
     """Folder that holds, or will hold, downloaded data."""
+    start: Start | None = None
+    """Model to start from instead of random weights: its net, normalisation and all weights but the head's."""
     seed: int = 0
     """Seed of the initial weights, the order of images and their augmentation."""
     split_seed: int = 0
@@ -51,6 +54,11 @@ class TrainConfig:
         problems = []
         if self.threads < 0:
             problems.append(f"The number of threads can't be negative, found {self.threads}.")
+        if self.start is None and self.recipe.train_part != "all":
+            problems.append(
+                f"Training the {self.recipe.train_part.replace('_', ' ')} alone needs trained weights "
+                "beneath it: choose a model to start from (--from), or train all parts."
+            )
         if self.checkpoint_seconds < 0:
             problems.append(
                 f"Time between checkpoints can't be {self.checkpoint_seconds:g} seconds."
@@ -74,6 +82,7 @@ class TrainConfig:
                     **values,
                     "model": ModelConfig.from_dict(values["model"]),
                     "recipe": Recipe.from_dict(values["recipe"]),
+                    "start": Start(**values["start"]) if values.get("start") else None,
                 }
             )
         except (TypeError, KeyError) as error:

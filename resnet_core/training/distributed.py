@@ -96,7 +96,9 @@ class ProcessTeam(Team):
         # In one piece: nets of a few megabytes gain nothing by overlapping it with the backward
         # pass, and plain gradients suit a compiled step and any optimiser.
         averaged = [p.grad for p in network.parameters() if p.grad is not None]
-        averaged += [b for b in network.buffers() if b.is_floating_point()]
+        # Of frozen batch norms the statistics stay to the bit: they are in evaluation mode.
+        learning = [m for m in network.modules() if m.training]
+        averaged += [b for m in learning for b in m.buffers(False) if b.is_floating_point()]
         # Wrong answers are few enough to be exact in float32.
         pieces = [*averaged, loss.detach(), wrong.to(loss.dtype)]
         together = torch.cat([piece.reshape(-1) for piece in pieces])

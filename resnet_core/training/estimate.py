@@ -20,6 +20,7 @@ from resnet_core.training.config import TrainConfig
 from resnet_core.training.evaluate import EVALUATION_BATCH, evaluate
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.loop import train
+from resnet_core.training.setup import images_to_compile_for
 
 PROBE_EVENTS = 3  # about a second apart; what the first one timed was warming up
 SHORTEST_EPOCHS = 0.1
@@ -64,9 +65,8 @@ def estimate(config: TrainConfig) -> Estimate:
     step_seconds = (last.at - first.at) / (last.step - first.step)
     steps_per_epoch = started.steps_per_epoch
     epoch_images = steps_per_epoch * config.recipe.batch_size
-    hardware = choose_hardware(
-        config.device, config.precision, config.compile, round(config.recipe.epochs * epoch_images)
-    )
+    images = images_to_compile_for(config.recipe, round(config.recipe.epochs * epoch_images))
+    hardware = choose_hardware(config.device, config.precision, config.compile, images)
     image_seconds = _evaluation_seconds(config, dataset.test)
     epoch_seconds = steps_per_epoch * step_seconds + started.validation_images * image_seconds
     test_seconds = len(dataset.test) * image_seconds

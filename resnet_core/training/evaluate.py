@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from resnet_core.data.dataset import Split
-from resnet_core.models.network import PixelModel
 from resnet_core.training.hardware import Hardware
 
 EVALUATION_BATCH = 500
@@ -23,9 +23,9 @@ class Score:
     images: int
 
 
-def evaluate(model: PixelModel, split: Split, hardware: Hardware) -> Score:
-    """Score the model on every image of the split once, unaugmented; the mode is put back."""
-    was_training = model.training
+def evaluate(model: nn.Module, split: Split, hardware: Hardware) -> Score:
+    """Score the model on every image of the split once, unaugmented; each layer's mode is put back."""
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=hardware.device)
     wrong = torch.zeros((), dtype=torch.int64, device=hardware.device)
@@ -37,5 +37,6 @@ def evaluate(model: PixelModel, split: Split, hardware: Hardware) -> Score:
                 logits = model(images).float()
             loss += F.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(1) != labels).sum()
-    model.train(was_training)
+    for module, was_training in modes.items():
+        module.training = was_training
     return Score(loss.item() / len(split), 100 * wrong.item() / len(split), len(split))

@@ -15,7 +15,6 @@ from time import monotonic
 import torch
 from torch import Tensor
 
-from resnet_core.data.augment import AUGMENTATIONS
 from resnet_core.data.dataset import Dataset
 from resnet_core.errors import LabError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
@@ -25,6 +24,7 @@ from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.distributed import ALONE, Team
 from resnet_core.training.evaluate import Score, evaluate
+from resnet_core.training.feed import FeatureFeed
 from resnet_core.training.gradients import gradient_norms
 from resnet_core.training.schedules import lr_share_at
 from resnet_core.training.setup import Learner, Setup, epoch_order, make_learner, set_up
@@ -61,7 +61,11 @@ def train(
         devices=team.size,
         global_batch_size=setup.global_batch_size,
         lr_scale=setup.lr_scale,
+        learns=_describe_learning(setup, learner),
     )
+    if config.start is not None and not folder.state_file.exists():
+        _save_state(setup, learner)  # from here on the run needs nothing of its start
+    learner.feed.prepare()
     while learner.progress.step < setup.total_steps:
         is_stopped = yield from _train_epoch(setup, learner)
         if _stands_at_epoch_end(setup, learner.progress):
@@ -137,11 +141,10 @@ def _take_step(
     setup: Setup, learner: Learner, chosen: Tensor, step: int, measures_gradient: bool
 ) -> tuple[Tensor, Tensor]:
     """One optimiser step, on this process's images: mean loss and wrong answers of the team."""
-    augment = AUGMENTATIONS[setup.recipe.augmentation]
-    images = augment(learner.model.normalise(setup.train.images[chosen]), learner.generator)
+    inputs = learner.feed.take(chosen, learner.generator)
     learner.optimizers.set_share(_lr_share(setup, learner, step))
     learner.optimizers.zero_grad()
-    loss, mistakes = learner.loss_and_wrong(images, setup.train.labels[chosen])
+    loss, mistakes = learner.loss_and_wrong(inputs, setup.train.labels[chosen])
     loss.backward()  # type: ignore[no-untyped-call]
     loss, mistakes = setup.team.join_step(learner.model.network, loss.detach(), mistakes)
     if measures_gradient:
@@ -200,7 +203,8 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
     progress = learner.progress
     train_loss, train_error = _epoch_means(setup, progress)
     epoch = (progress.step - 1) // setup.steps_per_epoch + 1
-    score = evaluate(learner.model, setup.validation, setup.hardware) if setup.validation else None
+    feed = learner.feed
+    score = evaluate(feed.examined, feed.validation, setup.hardware) if feed.validation else None
     if score is not None:
         _check_finite(setup, score.loss, progress.step)
     best = progress.best_validation_error_percent
@@ -229,17 +233,30 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
 
 
 def _checkpoint(setup: Setup, learner: Learner) -> None:
+    _save_state(setup, learner)
+    if setup.team.is_leader:
+        save_model(setup.folder.last_model_file, learner.model, setup.class_names)
+
+
+def _save_state(setup: Setup, learner: Learner) -> None:
     generator_states = setup.team.gather(learner.generator.get_state())
-    if not setup.team.is_leader:
-        return
-    save_checkpoint(
-        setup.folder.state_file,
-        learner.model,
-        learner.optimizers.members,
-        generator_states,
-        learner.progress,
-    )
-    save_model(setup.folder.last_model_file, learner.model, setup.class_names)
+    if setup.team.is_leader:
+        save_checkpoint(
+            setup.folder.state_file,
+            learner.model,
+            learner.optimizers.members,
+            generator_states,
+            learner.progress,
+        )
+
+
+def _describe_learning(setup: Setup, learner: Learner) -> str:
+    """What learns, in words, where not all of the net does."""
+    part = setup.recipe.train_part
+    if part == "all":
+        return ""
+    how = "computed once" if isinstance(learner.feed, FeatureFeed) else "computed in every step"
+    return f"{part.replace('_', ' ')} alone, on features {how}"
 
 
 def _finish(setup: Setup, learner: Learner) -> Finished:
@@ -260,4 +277,11 @@ def _finish(setup: Setup, learner: Learner) -> Finished:
         test_loss=score.loss,
         test_error_percent=score.error_percent,
         train_seconds=progress.train_seconds,
+        majority_error_percent=_majority_error_percent(setup),
     )
+
+
+def _majority_error_percent(setup: Setup) -> float:
+    """The test error, in percent, of always guessing the class with the most training images."""
+    commonest = torch.bincount(setup.train.labels.cpu()).argmax()
+    return 100 * float((setup.test.labels.cpu() != commonest).double().mean())

@@ -84,7 +84,7 @@ def reproducing_command(config: TrainConfig) -> str:
     recipe = config.recipe
     words = [
         *program(config.devices), "train",
-        "--model", config.model.name,
+        *(["--from", config.start.name] if config.start else ["--model", config.model.name]),
         "--data", config.data,
         "--recipe", recipe.name,
         "--epochs", f"{recipe.epochs:g}",
@@ -103,9 +103,13 @@ def program(devices: int) -> list[str]:
 
 def _changed_options(config: TrainConfig) -> list[str]:
     words: list[str] = []
-    if config.model.shortcut != "A":
+    changes = config.recipe.changes_from(RECIPES[config.recipe.name])
+    if config.start:  # where what is not said follows start and data
+        changes = {"batch_size": config.recipe.batch_size} | changes
+        changes.pop("normalisation", None)
+    elif config.model.shortcut != "A":
         words += ["--shortcut", config.model.shortcut]
-    for name, value in config.recipe.changes_from(RECIPES[config.recipe.name]).items():
+    for name, value in changes.items():
         if name != "epochs":
             words += as_words(name, value)
     for name in ("device", "precision", "compile"):

@@ -9,6 +9,8 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from resnet_core.models.blocks import HighwayBlock
+from resnet_core.models.network import Network
+from resnet_core.models.photo_network import PhotoNetwork
 from resnet_core.training.muon import Muon
 from resnet_core.training.recipes import Recipe
 
@@ -47,11 +49,12 @@ def lr_scale(recipe: Recipe, devices: int) -> int:
 
 
 def make_optimizers(recipe: Recipe, network: nn.Module, devices: int = 1) -> OptimizerSet:
-    """The recipe's optimisers over all parameters of the network.
+    """The recipe's optimisers over all parameters of the network that learn.
 
     With `muon`, convolution kernels turn by Muon (gates, whose scale matters, do not) and the
     rest moves by SGD.
     """
+    shares = _lr_shares(recipe, network)
     kernels = _hidden_kernels(network) if recipe.optimizer == "muon" else []
     taken = {id(kernel) for kernel in kernels}
     decayed: list[nn.Parameter] = []
@@ -59,19 +62,42 @@ def make_optimizers(recipe: Recipe, network: nn.Module, devices: int = 1) -> Opt
     for module, name, parameter in _parameters(network):
         if id(parameter) not in taken:
             (decayed if _decays(recipe, module, name) else free).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": free, "weight_decay": 0.0},
+    lr = recipe.lr * lr_scale(recipe, devices)
+    groups = [
+        *_by_share(decayed, shares, lr, weight_decay=recipe.weight_decay),
+        *_by_share(free, shares, lr, weight_decay=0.0),
     ]
-    groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "adam":
         # Epsilon as in Keras; L2 goes through the gradient, as a loss term does.
-        return OptimizerSet(Adam(groups, lr=recipe.lr, eps=1e-7))
-    lr = recipe.lr * lr_scale(recipe, devices)
+        return OptimizerSet(Adam(groups, lr=lr, eps=1e-7))
     sgd = SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if not kernels:
         return OptimizerSet(sgd)
-    return OptimizerSet(sgd, Muon(kernels, lr=recipe.muon_lr, momentum=recipe.momentum))
+    turned = _by_share(kernels, shares, recipe.muon_lr)
+    return OptimizerSet(sgd, Muon(turned, lr=recipe.muon_lr, momentum=recipe.momentum))
+
+
+def _lr_shares(recipe: Recipe, network: nn.Module) -> dict[int, float]:
+    """By a parameter's id, its learning rate as a share of the head's (arXiv 1801.06146 §3.2)."""
+    if recipe.stage_lr_factor == 1:
+        return {}
+    assert isinstance(network, Network | PhotoNetwork)
+    return {
+        id(parameter): recipe.stage_lr_factor**distance
+        for distance, part in enumerate(reversed(network.parts))
+        for parameter in part.parameters()
+    }
+
+
+def _by_share(
+    parameters: list[nn.Parameter], shares: dict[int, float], lr: float, **options: float
+) -> list[dict[str, Any]]:
+    """Groups of those that learn, one for each share, as PyTorch's optimisers take them."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
+            groups.setdefault(shares.get(id(parameter), 1.0), []).append(parameter)
+    return [{"params": members, "lr": lr * share, **options} for share, members in groups.items()]
 
 
 def _parameters(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
@@ -86,6 +112,7 @@ def _hidden_kernels(network: nn.Module) -> list[nn.Parameter]:
         parameter
         for module, name, parameter in _parameters(network)
         if isinstance(module, nn.Conv2d) and name == "weight" and id(module) not in gates
+        if parameter.requires_grad
     ]
 
 

@@ -11,10 +11,11 @@ LEAST_STEP_IMAGES = 8  # batch norm needs some to estimate by
 LEAST_STEPS_AN_EPOCH = 20  # with fewer, a run of a few epochs hardly moves the weights
 OPTIMIZERS = ("sgd", "adam", "muon")
 SCHEDULES = ("one_cycle", "drops")
-AUGMENTATIONS = ("crop_flip", "shift_flip", "none")
+AUGMENTATIONS = ("crop_flip", "shift_flip", "flip", "none")
 NORMALISATIONS = ("per_channel", "per_pixel_mean")
 DECAYS = ("all", "weights", "conv_l2")
 KEEPS = ("last", "best")
+TRAIN_PARTS = ("all", "last_stage", "head")
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -22,6 +23,7 @@ CHOICES = {
     "normalisation": NORMALISATIONS,
     "decay": DECAYS,
     "keep": KEEPS,
+    "train_part": TRAIN_PARTS,
 }
 
 
@@ -46,9 +48,9 @@ class Recipe:
     decay: str
     """What decays: all parameters, weights (no biases, no batch norm), or conv_l2 (convolution kernels)."""
     augmentation: str
-    """crop_flip (pad 4), shift_flip (10%, nearest fill) or none."""
+    """crop_flip (pad 4), shift_flip (10%, nearest fill), flip or none."""
     normalisation: str
-    """per_channel mean and deviation, or per_pixel_mean subtracted."""
+    """per_channel mean and deviation, or per_pixel_mean subtracted; from a trained start, as that has it."""
     muon_lr: float = 0.015
     """muon: angle, in radians, that a convolution kernel turns by in a step at the peak."""
     momentum: float = 0.9
@@ -71,6 +73,10 @@ class Recipe:
     """Training images set aside to measure on; a tenth of the training images at the most."""
     keep: str = "last"
     """Which weights are the result: the last epoch's or those best on the validation images."""
+    train_part: str = "all"
+    """What learns: all, last_stage (and the head), or head (the classifier alone). The parts before stay as they are, batch norm too."""
+    stage_lr_factor: float = 1.0
+    """Learning rate of a stage as a share of the next one's, from the head down to the stem; 1: the same for all (discriminative fine-tuning, arXiv 1801.06146 §3.2)."""
     source: str = ""
     """Where the recipe comes from."""
 
@@ -86,6 +92,11 @@ class Recipe:
             problems.append(f"A step needs at least 1 image, not {self.batch_size}.")
         if not 0 < self.lr < 100:
             problems.append(f"The learning rate should be between 0 and 100, not {self.lr:g}.")
+        if not 0 < self.stage_lr_factor <= 1:
+            problems.append(
+                f"A stage's share of the next one's learning rate should be above 0 and at most 1, "
+                f"not {self.stage_lr_factor:g}."
+            )
         if self.weight_decay < 0:
             problems.append(f"Weight decay can't be negative, found {self.weight_decay:g}.")
         if not 0 <= self.label_smoothing < 1:
@@ -182,6 +193,22 @@ RECIPES: dict[str, Recipe] = {
         _FAST,
         # Too short to overfit, so nothing is held back.
         _FAST.changed(name="taste", epochs=1.0, label_smoothing=0.0),
+        Recipe(
+            name="finetune",
+            epochs=20,
+            batch_size=32,
+            optimizer="adam",
+            lr=3e-3,
+            schedule="one_cycle",
+            warmup_share=0.1,
+            weight_decay=0.0,
+            decay="weights",
+            augmentation="flip",
+            normalisation="per_channel",
+            train_part="last_stage",
+            stage_lr_factor=1 / 2.6,
+            source="ResNet Lab",
+        ),
     )
 }
 
@@ -211,3 +238,8 @@ def fitting_batch_size(train_images: int, wanted: int) -> int:
     """`wanted`, or the power of two below it that leaves a small data set enough steps an epoch."""
     most = max(1, min(train_images, max(LEAST_STEP_IMAGES, train_images // LEAST_STEPS_AN_EPOCH)))
     return wanted if wanted <= most else 2 ** (most.bit_length() - 1)
+
+
+def fit_to_images(recipe: Recipe, train_images: int) -> Recipe:
+    """The recipe with steps small enough for few images."""
+    return recipe.changed(batch_size=fitting_batch_size(train_images, recipe.batch_size))

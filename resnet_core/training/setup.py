@@ -22,9 +22,12 @@ from resnet_core.runs.checkpoint import Progress, load_checkpoint
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.distributed import Team
+from resnet_core.training.feed import PictureFeed, make_feed
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
+from resnet_core.training.start import start_file
+from resnet_core.training.transfer import set_modes, start_from
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Learner:
     model: PixelModel
     optimizers: OptimizerSet
     generator: torch.Generator
+    feed: PictureFeed
     loss_and_wrong: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     progress: Progress
     gradient_norms: dict[str, float] = field(default_factory=dict)
@@ -81,10 +85,11 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
     steps_per_epoch = max(1, len(train_split) // (recipe.batch_size * team.size))
     total_steps = max(1, round(recipe.epochs * steps_per_epoch))
+    images = total_steps * recipe.batch_size
     if config.threads:
         torch.set_num_threads(config.threads)
     hardware = choose_hardware(
-        config.device, config.precision, config.compile, total_steps * recipe.batch_size, team
+        config.device, config.precision, config.compile, images_to_compile_for(recipe, images), team
     )
     return Setup(
         config=config,
@@ -100,11 +105,16 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     )
 
 
+def images_to_compile_for(recipe: Recipe, images: int) -> int:
+    """Of a run's images, those whose steps compiling makes faster: a few small layers gain nothing."""
+    return images if recipe.train_part == "all" else 0
+
+
 def make_learner(setup: Setup) -> Learner:
-    """The net at its seeded start, or as its folder's checkpoint has it.
+    """The net at its start, seeded or another net's, or as its folder's checkpoint has it.
 
     Raises:
-        RunError: the checkpoint is damaged or belongs to another net.
+        RunError: the checkpoint is damaged or belongs to another net, or the start's file is gone.
     """
     recipe, device = setup.recipe, setup.hardware.device
     measure = pixel_mean if recipe.normalisation == "per_pixel_mean" else channel_statistics
@@ -112,28 +122,33 @@ def make_learner(setup: Setup) -> Learner:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(setup.config.seed)
         model = PixelModel(setup.config.model, mean, std)
-    model = model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    is_resumed, start = setup.folder.state_file.exists(), setup.config.start
+    if start is not None and not is_resumed:
+        start_from(model, start_file(start))
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    set_modes(model, recipe)
     optimizers = make_optimizers(recipe, model.network, setup.team.size)
     # Each member augments in its own way; the leader as a process alone does.
     seed = setup.config.seed + setup.team.rank * 1_000_003
     generator = torch.Generator(device).manual_seed(seed)
     progress = Progress(is_warming_up=recipe.warmup_lr is not None)
-    if setup.folder.state_file.exists():
+    if is_resumed:
         progress = load_checkpoint(
             setup.folder.state_file, model, optimizers.members, generator, setup.team.rank
         )
-    step = make_loss_function(model.network, recipe, setup.hardware)
-    return Learner(model, optimizers, generator, step, progress)
+    feed = make_feed(model, recipe, setup.train, setup.validation, setup.hardware)
+    step = make_loss_function(feed.network, recipe, setup.hardware)
+    return Learner(model, optimizers, generator, feed, step, progress)
 
 
 def make_loss_function(
     network: nn.Module, recipe: Recipe, hardware: Hardware
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """(normalised images, labels) → (mean loss to differentiate, number of wrong answers)."""
+    """(what the feed gives, labels) → (mean loss to differentiate, number of wrong answers)."""
 
-    def loss_and_wrong(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_wrong(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with hardware.autocast():
-            logits = network(images)
+            logits = network(inputs)
         # Softmax and its gradient in full precision: bf16 has too few digits for them.
         logits = logits.float()
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)

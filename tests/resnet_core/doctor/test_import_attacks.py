@@ -22,7 +22,7 @@ from resnet_core.doctor import read
 from resnet_core.doctor.diagnose import diagnose
 from resnet_core.errors import LabError
 from resnet_core.models.config import ModelConfig
-from resnet_core.models.saved import FORMAT
+from resnet_core.models.header import FORMAT
 from tests.resnet_core.doctor.ports import Port, PreActPort, save
 
 STATE = Port(1).state_dict()

@@ -1,0 +1,49 @@
+"""What a model file says of itself, read without its weights. No torch: the app reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from resnet_core.errors import ModelError
+from resnet_core.models.config import ModelConfig
+
+FORMAT = "resnet-lab-model-1"
+NORMALISATION = ("mean", "inverse_std")
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """The description that every model file carries."""
+
+    config: ModelConfig
+    class_names: tuple[str, ...]
+    mean_shape: tuple[int, ...]
+    """(3,) where each channel has its mean, (H, W, 3) where each pixel has."""
+
+
+def read_header(path: Path) -> ModelHeader:
+    """Read a model file's description.
+
+    Raises:
+        ModelError: no readable file, or not a model of ours.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata, names = file.metadata() or {}, set(file.keys())
+            mean_shape = tuple(file.get_slice("mean").get_shape()) if "mean" in names else ()
+    except FileNotFoundError:
+        raise ModelError(f"There is no model file at {path}: check the path.") from None
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a readable safetensors file ({error}).") from None
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} was not saved by ResNet Lab: it has no description of its network."
+        )
+    if missing := set(NORMALISATION) - names:
+        raise ModelError(f"{path} lacks its normalisation ({', '.join(sorted(missing))}).")
+    config = ModelConfig.from_dict(json.loads(metadata["config"]))
+    return ModelHeader(config, tuple(json.loads(metadata["class_names"])), mean_shape)
