@@ -31,6 +31,7 @@ from resnet_core.training.setup import Learner, Setup, epoch_order, make_learner
 
 STEP_EVENT_EVERY_SECONDS = 1.0
 WARMUP_CHECK_EVERY_STEPS = 50
+LEAST_SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
 
 def train(
@@ -42,7 +43,7 @@ def train(
 
     Yields:
         Started, then Stepped about once a second and EpochFinished, and at last Stopped or
-        Finished. A checkpoint is on disk before Stopped and after each epoch.
+        Finished. A checkpoint is on disk before Stopped, and after each epoch of a second or more.
 
     Raises:
         LabError: the loss left the finite numbers; the checkpoint before that stands.
@@ -71,7 +72,8 @@ def train(
         if _stands_at_epoch_end(setup, learner.progress):
             # The event first: a kill between the two repeats the epoch's last steps and event.
             yield _end_epoch(setup, learner)
-        _checkpoint(setup, learner)
+        if _is_checkpoint_due(setup, learner, is_stopped):
+            _checkpoint(setup, learner)
         if is_stopped and learner.progress.step < setup.total_steps:
             yield Stopped(step=learner.progress.step)
             return
@@ -232,7 +234,15 @@ def _end_epoch(setup: Setup, learner: Learner) -> EpochFinished:
     )
 
 
+def _is_checkpoint_due(setup: Setup, learner: Learner, is_stopped: bool) -> bool:
+    """After every epoch, but not again within a second: the epochs of a head alone are shorter."""
+    is_last = is_stopped or learner.progress.step == setup.total_steps
+    seconds = monotonic() - learner.saved_at
+    return setup.team.decide(is_last or seconds >= LEAST_SECONDS_BETWEEN_CHECKPOINTS)[0]
+
+
 def _checkpoint(setup: Setup, learner: Learner) -> None:
+    learner.saved_at = monotonic()
     _save_state(setup, learner)
     if setup.team.is_leader:
         save_model(setup.folder.last_model_file, learner.model, setup.class_names)

@@ -71,6 +71,8 @@ class Learner:
     progress: Progress
     gradient_norms: dict[str, float] = field(default_factory=dict)
     """Of the last step that was to be reported."""
+    saved_at: float = float("-inf")
+    """When this process wrote the last checkpoint, by the monotonic clock."""
 
 
 def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team) -> Setup:
