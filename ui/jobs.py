@@ -67,7 +67,7 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
     """
     words = ["estimate", *shlex.split(reproducing_command(config))[4:]]
     found: dict[str, Any] = json.loads(
-        command("resnet_core", *words, *_folders()[2:], "--json").splitlines()[-1]
+        command("resnet_core", *words, *_folders(), "--json").splitlines()[-1]
     )
     return found
 

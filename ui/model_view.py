@@ -101,7 +101,8 @@ def _trained(run: RunFolder) -> ModelEntry:
     return ModelEntry(
         name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],
         origin=f"your run {run.name}", data=config["data"],
-        training=_training(config["data"], config["recipe"]["epochs"], config["recipe"]["name"], config["seed"]),
+        training=_training(config["data"], config["recipe"]["epochs"], config["recipe"]["name"], config["seed"])
+        + (f", from {start['name']}" if (start := config.get("start")) else ""),
         batch_size=config["recipe"]["batch_size"], test_error_percent=summary["test_error_percent"],
         train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
         params=summary["params"], multiply_adds=summary["multiply_adds"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.style import clock, percent
+from resnet_core.data.own_store import PREFIX
 from resnet_core.runs.folder import RunState
 from ui.action_list import action_button
 
@@ -13,6 +15,7 @@ NO_RUNS = (
     '<div class="lab-empty"><p>Your runs appear here.</p>'
     "<p>Choose a net and press Start: the first point of its curve comes after a few seconds.</p></div>"
 )
+PART_WORDS = {"all": "all of it", "last_stage": "last stage and head", "head": "head only"}
 STATE_WORDS = {
     "running": "running",
     "queued": "waiting",
@@ -49,7 +52,7 @@ def render_run(row: dict[str, Any]) -> str:
 
 def _card(row: dict[str, Any], bar: str, figures: str) -> str:
     title = row.get("model", row["name"])
-    about = f"{row['data']} · {row['recipe']} · seed {row['seed']}" if "data" in row else ""
+    about = _about(row) if "data" in row else ""
     place = f", place {row['place']}" if row.get("place") else ""
     return (
         f'<div class="lab-card lab-run lab-{escape(row.get("family", ""))}" role="status">'
@@ -58,6 +61,14 @@ def _card(row: dict[str, Any], bar: str, figures: str) -> str:
         f'<span class="lab-state lab-state-{row["state"]}">{STATE_WORDS[row["state"]]}{place}</span></p>'
         f'{bar}<p class="lab-run-figures">{_unbroken(escape(figures))}</p></div>'
     )
+
+
+def _about(row: dict[str, Any]) -> str:
+    words = [row["data"], row["recipe"], f"seed {row['seed']}"]
+    if row["start"]:
+        part = PART_WORDS[row["train_part"]]
+        words.insert(1, f"from {Path(row['start']).name}, {part}")
+    return " · ".join(words)
 
 
 def _unbroken(text: str) -> str:
@@ -85,6 +96,10 @@ def _figures(row: dict[str, Any]) -> str:
         words.append(f"best validation error {percent(row['best_validation_error_percent'])}")
     if row["test_error_percent"] is not None:
         words.append(f"test error {percent(row['test_error_percent'])}")
+    # How hard own classes are nobody knows beforehand.
+    if row["majority_error_percent"] is not None and row["data"].startswith(PREFIX):
+        guess = percent(row["majority_error_percent"])
+        words.append(f"always guessing the commonest class: {guess}")
     if state == RunState.INTERRUPTED.value:
         words.append("its process is gone; nothing that was written is lost, resume goes on")
     return " · ".join(words)

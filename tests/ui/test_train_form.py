@@ -17,20 +17,23 @@ from resnet_core.files import write_json
 from resnet_core.runs.history import read_history_csv
 from resnet_core.training.recipes import RECIPES
 from resnet_core.zoo import zoo_entries
+from tests.resnet_core.few_pictures import draw_few, save_start
 from ui import jobs
+from ui.start_form import FOLLOWING, fitted_recipe, offer_starts
+from ui.train import _command_line, _follow_start
 from ui.train_form import NAMES, RECIPE_FIELDS, config_of, recipe_values, valid_depths, values_of
 
 
 def values(recipe: str = "paper", **changes: object) -> dict[str, object]:
     chosen = RECIPES[recipe]
     return {
-        "family": "resnet_v1", "depth": 20, "data": "shapes", "recipe": recipe,
+        "start": "", "family": "resnet_v1", "depth": 20, "data": "shapes", "recipe": recipe,
         "amount": chosen.epochs, "unit": "epochs", **recipe_values(chosen), "seed": 3,
         "device": "cpu", "precision": "fp32", "compile": "off", "shortcut": "B", **changes,
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "finetune"])
 def test_settings_config_and_command_line_say_the_same(recipe: str) -> None:
     changed = values(recipe, nesterov=recipe == "paper", drop_points="0.25, 0.5", drop_factors="1,0.5",
                      batch_size=64, amount=2.5)  # fmt: skip
@@ -47,6 +50,52 @@ def test_settings_config_and_command_line_say_the_same(recipe: str) -> None:
     assert read == config
     in_minutes = shlex.split(jobs.train_command(config, 7))
     assert in_minutes[in_minutes.index("--minutes") + 1] == "7" and "--epochs" not in in_minutes
+
+
+@pytest.mark.parametrize("part", ["head", "last_stage", "all"])
+def test_a_start_says_the_net_and_the_command_line_says_the_same(part: str) -> None:
+    changed = values("finetune", start="resnet56_v1", train_part=part, batch_size=24,
+                     family="resnet_v1", depth=56, shortcut="A")  # fmt: skip
+    config, _ = config_of(changed)
+    assert config.start is not None and config.start.name == "resnet56_v1"
+    assert (config.model.name, config.model.classes) == ("resnet56_v1", 10)
+    assert config_of(changed | {"family": "plain", "depth": 8})[0] == config
+    assert values_of(config.to_dict()) == changed
+    words = shlex.split(jobs.train_command(config, None))[3:]
+    assert words[:3] == ["train", "--from", "resnet56_v1"]
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers())
+    assert (
+        config_from_words(parser.parse_args([*words, "--data-folder", config.data_folder]))
+        == config
+    )
+
+
+def test_choosing_a_start_fills_in_what_follows_from_it(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RESNET_LAB_DATA", str(tmp_path))
+    few = draw_few(tmp_path)
+    fields = dict(zip([*FOLLOWING, "size", "recipe", "amount", "unit"], _follow_start("resnet20_v1", few.name), strict=False))  # fmt: skip
+    assert fields["family"]["visible"] == "hidden" and fields["size"] == 32
+    assert fields["recipe"] == "finetune" and "20 layers" in fields["start"]["info"]
+    assert fitted_recipe("finetune", "resnet20_v1", few.name).batch_size == 8
+    back = _follow_start("", few.name)
+    assert back[1]["visible"] is True and back[5] == "taste"
+    assert any(name == "resnet20_v1" for _, name in offer_starts())
+
+
+def test_a_page_can_not_start_from_a_file(tmp_path: Path) -> None:
+    path = str(save_start(tmp_path / "start.safetensors"))
+    for name in (path, "../zoo/resnet20_v1", "nothing"):
+        with pytest.raises(ConfigError, match="There is no model"):
+            config_of(values("finetune", start=name))
+
+
+def test_parts_without_a_start_are_explained_in_place() -> None:
+    shown = _command_line(values("finetune", train_part="head"))
+    assert "lab-problem" in shown and "choose a model to start from" in shown
+    assert "lab-command" in _command_line(
+        values("finetune", train_part="head", start="resnet20_v1")
+    )
 
 
 def test_wrong_settings_are_said() -> None:
