@@ -15,7 +15,7 @@ NO_RUNS = (
     '<div class="lab-empty"><p>Your runs appear here.</p>'
     "<p>Choose a net and press Start: the first point of its curve comes after a few seconds.</p></div>"
 )
-PART_WORDS = {"all": "all of it", "last_stage": "last stage and head", "head": "head only"}
+PART_WORDS = {"all": "all of it", "last_stage": "last stage", "head": "head only"}
 STATE_WORDS = {
     "running": "running",
     "queued": "waiting",

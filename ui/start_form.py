@@ -21,7 +21,7 @@ NOTHING = ""
 USUAL_RECIPE, RECIPE_WITH_START = "taste", "finetune"
 FOLLOWING = ("start", "family", "depth", "shortcut")
 """The fields that show what a start decides."""
-PARTS = [("all of the net", "all"), ("last stage and head", "last_stage"), ("head only", "head")]
+PARTS = [("all of it", "all"), ("last stage", "last_stage"), ("head only", "head")]
 
 
 def offer_starts() -> list[tuple[str, str]]:

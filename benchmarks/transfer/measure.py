@@ -50,7 +50,8 @@ def measure(
     cifar10 = read_cifar10(data_folder)
     known = draw_known(cifar10, folder, settings.start_images)
     net = parse_model_name(settings.model)
-    begun = _train(_config(net, known, find_recipe("taste"), 0), folder, "start")
+    recipe = find_recipe("fast").changed(epochs=settings.start_epochs)
+    begun = _train(_config(net, known, recipe, 0), folder, "start")
     yield {"way": "start", "test_error_percent": begun.summary()["test_error_percent"]}
     start = find_start(str(begun.path), folder)
     for count in per_class:

@@ -17,6 +17,8 @@ class Settings:
     """Repetitions: each draws other pictures and starts at other weights."""
     start_images: int = 30_000
     """Training images of the six known classes together."""
+    start_epochs: float = 5
+    """Passes over them, by the recipe `fast`."""
     epochs: float = find_recipe("finetune").epochs
     """Passes over the few pictures when fine-tuning."""
     scratch_epochs: float = 100

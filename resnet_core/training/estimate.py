@@ -23,6 +23,7 @@ from resnet_core.training.loop import train
 from resnet_core.training.setup import images_to_compile_for
 
 PROBE_EVENTS = 3  # about a second apart; what the first one timed was warming up
+PROBE_EPOCHS = 1e6  # without end: the probe stops it
 SHORTEST_EPOCHS = 0.1
 
 
@@ -54,7 +55,7 @@ def estimate(config: TrainConfig) -> Estimate:
     dataset = load_dataset(config.data, Path(config.data_folder))
     # Long enough to be measured, whatever was asked for, and not compiled, which takes longer
     # than the probe.
-    probe = replace(config, compile="off", recipe=config.recipe.changed(epochs=1000.0))
+    probe = replace(config, compile="off", recipe=config.recipe.changed(epochs=PROBE_EPOCHS))
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
         events = train(probe, dataset, RunFolder(Path(folder)))
         started = next(events)

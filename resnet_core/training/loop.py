@@ -92,7 +92,7 @@ def _train_epoch(setup: Setup, learner: Learner) -> Generator[Stepped, None, boo
     order = epoch_order(len(setup.train), setup.config.seed, epoch).to(setup.hardware.device)
     loss_sum = torch.tensor(start.epoch_loss_sum, dtype=torch.float64, device=order.device)
     wrong = torch.tensor(start.epoch_wrong, device=order.device)
-    began_at = reported_at = saved_at = monotonic()
+    began_at = saved_at = monotonic()
 
     def remember(step: int) -> None:
         setup.hardware.synchronise()
@@ -112,12 +112,12 @@ def _train_epoch(setup: Setup, learner: Learner) -> Generator[Stepped, None, boo
         now = monotonic()
         # Before the step, whose gradient is measured before the optimiser moves.
         is_reported, is_saved, is_stopped = setup.team.decide(
-            now - reported_at >= STEP_EVENT_EVERY_SECONDS,
+            now - learner.reported_at >= STEP_EVENT_EVERY_SECONDS,
             now - saved_at >= setup.config.checkpoint_seconds,
             setup.folder.stop_file.exists(),
         )
         if is_reported:
-            reported_at = now
+            learner.reported_at = now
         loss, mistakes = _take_step(setup, learner, chosen, step, is_reported or step + 1 == end)
         loss_sum += loss
         wrong += mistakes

@@ -198,7 +198,9 @@ RECIPES: dict[str, Recipe] = {
             epochs=20,
             batch_size=32,
             optimizer="adam",
-            lr=3e-3,
+            # Of 1e-3, 3e-3 and 1e-2 the best for each part, on 1,000 other training images of
+            # CIFAR-10 classes that a resnet8_v1 did not know, from 50 images a class.
+            lr=1e-2,
             schedule="one_cycle",
             warmup_share=0.1,
             weight_decay=0.0,
@@ -206,7 +208,7 @@ RECIPES: dict[str, Recipe] = {
             augmentation="flip",
             normalisation="per_channel",
             train_part="last_stage",
-            stage_lr_factor=1 / 2.6,
+            stage_lr_factor=0.4,  # about 1 / 2.6, as arXiv 1801.06146 §3.2 has it
             source="ResNet Lab",
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import cast
 
 import torch
@@ -71,6 +72,8 @@ class Learner:
     progress: Progress
     gradient_norms: dict[str, float] = field(default_factory=dict)
     """Of the last step that was to be reported."""
+    reported_at: float = field(default_factory=monotonic)
+    """When a step was last reported, by the monotonic clock: epochs may be shorter than the pause."""
     saved_at: float = float("-inf")
     """When this process wrote the last checkpoint, by the monotonic clock."""
 
