@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_core.data import cifar10, shapes
+from resnet_core.data import cifar10, imagenet, shapes
 from resnet_core.data.own_store import PREFIX, find_prepared, own_names
 from resnet_core.errors import ConfigError
 
@@ -57,6 +57,11 @@ def no_such_dataset(name: str, data_folder: Path) -> str:
         return (
             "It is not known which data this model was trained on: name a set with --data, or import "
             "the model again with one."
+        )
+    if name == imagenet.NAME:
+        return (
+            "ImageNet's pictures can't be fetched, they are lent on request alone: name another set "
+            "with --data."
         )
     return (
         f"There is no data set named '{name}': choose one of "

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from resnet_core.data import imagenet
 from resnet_core.data.catalogue import UNKNOWN_DATA, describe_dataset
 from resnet_core.data.dataset import Dataset, load_dataset
 from resnet_core.doctor.diagnose import Diagnosis
@@ -40,6 +41,8 @@ class Answers:
     class_names: tuple[str, ...]
     data: str
     trial: Trial | None
+    assumed: tuple[str, ...]
+    """What nobody said and nothing shows, in sentences."""
 
 
 def answer(found: Diagnosis, options: Options) -> Answers:
@@ -53,6 +56,10 @@ def answer(found: Diagnosis, options: Options) -> Answers:
     if options.normalisation:
         given = normalisation_named(options.normalisation, dataset.train if dataset else None)
     names = _class_names(found, options)
+    assumed = []
+    if not names and _may_be_imagenet(found):
+        names = imagenet.class_names()
+        assumed.append("its 1,000 classes are ImageNet's, in torchvision's order")
     problems = _questions(found, options, given, names)
     if problems:
         raise ConfigError([f"{found.said}.", *problems])
@@ -64,7 +71,8 @@ def answer(found: Diagnosis, options: Options) -> Answers:
             raise ConfigError(_none_fits(found, trial))
         config, given = chosen.config, chosen.normalisation
     assert given is not None  # or it was asked for
-    return Answers(config, given, names, options.data or UNKNOWN_DATA, trial)
+    assumed += found.assumed(trial is not None)
+    return Answers(config, given, names, options.data or UNKNOWN_DATA, trial, tuple(assumed))
 
 
 def _images(options: Options) -> Dataset | None:
@@ -97,7 +105,7 @@ def _questions(
             "in He et al. 2016, say --stride-in 1x1; or see whether that fits with "
             "--try-normalisations."
         )
-    if options.stride_in == "3x3":
+    if found.reading.asks_stride and options.stride_in == "3x3":
         asked.append("Nets of v2 that stride in the 3x3 convolution are not supported yet.")
     return asked
 
@@ -113,13 +121,20 @@ def _class_names(found: Diagnosis, options: Options) -> tuple[str, ...]:
         return _read_names(options.classes, wanted)
     if found.class_names or options.data is None:
         return found.class_names
-    names, _ = describe_dataset(options.data, options.data_folder)
+    if options.data == imagenet.NAME:
+        names = imagenet.class_names()
+    else:
+        names, _ = describe_dataset(options.data, options.data_folder)
     if len(names) != wanted:
         raise ConfigError(
             f"{options.data} has {len(names)} classes and this net tells {wanted} apart: name the "
             "data it was trained on."
         )
     return names
+
+
+def _may_be_imagenet(found: Diagnosis) -> bool:
+    return found.config.is_photo and found.config.classes == imagenet.CLASSES
 
 
 def _read_names(path: Path, wanted: int) -> tuple[str, ...]:

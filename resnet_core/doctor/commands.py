@@ -25,7 +25,7 @@ def add_import_command(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("import", help=text, description=text)
     parser.add_argument("file", type=Path, help="the checkpoint; nothing in it is run")
     parser.add_argument("--name", help="what to call the model (default: as the file)")
-    parser.add_argument("--data", help="the data it was trained on, such as cifar10")
+    parser.add_argument("--data", help="the data it was trained on, such as cifar10 or imagenet")
     parser.add_argument(
         "--normalisation",
         help=f"how its pixels were normalised: {', '.join(NORMALISATION_NAMES)}, or mean/deviation "
@@ -38,10 +38,12 @@ def add_import_command(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--classes", type=Path, help="file of class names, one a line")
     parser.add_argument("--part", help="the container that holds the net, where there are several")
     parser.add_argument(
-        "--family", help="plain or resnet_v1, where names and shapes fit both (default: resnet_v1)"
+        "--family",
+        help="which of the nets that names and shapes fit: plain or resnet_v1, photo_resnet or "
+        "photo_resnet_paper (default: the likelier, which is said)",
     )
     parser.add_argument(
-        "--stride-in", choices=("1x1", "3x3"), help="the convolution of a v2 block that strides"
+        "--stride-in", choices=("1x1", "3x3"), help="the convolution of a bottleneck that strides"
     )
     parser.add_argument(
         "--image-size", type=int, help="height and width in pixels (default: what such nets take)"
@@ -63,7 +65,9 @@ def _import(options: argparse.Namespace) -> None:
     from resnet_core.doctor.diagnose import diagnose
     from resnet_core.doctor.keep import free_name, keep
 
-    found = diagnose(options.file, options.part, options.family, options.image_size)
+    found = diagnose(
+        options.file, options.part, options.family, options.image_size, options.stride_in
+    )
     name = free_name(options.file, options.name, options.runs)
     answers = answer(
         found,
@@ -101,7 +105,7 @@ def _as_lines(found: Diagnosis, answers: Answers, entry: ZooEntry) -> list[str]:
     lines = [found.said + "."]
     if found.weights.left_out:
         lines.append(f"Left out: {', '.join(found.weights.left_out)}.")
-    lines += [f"Assumed: {said}." for said in found.reading.assumed]
+    lines += [f"Assumed: {said}." for said in answers.assumed]
     lines += _trial_lines(answers)
     lines.append(
         f"Imported as {entry.name} ({answers.config.name}, {entry.card['params']:,} parameters, "

@@ -11,6 +11,7 @@ from torch import Tensor
 from resnet_core.doctor.contents import Weights, find_weights
 from resnet_core.doctor.fit import fit
 from resnet_core.doctor.normalisation import Normalisation, stored_normalisation
+from resnet_core.doctor.photo import stride_of
 from resnet_core.doctor.read import Checkpoint, read_checkpoint
 from resnet_core.doctor.reading import Reading
 from resnet_core.doctor.schemes import recognise
@@ -49,9 +50,18 @@ class Diagnosis:
             f"{self.config.classes} classes, by {self.scheme}{stripped}{part}"
         )
 
+    def assumed(self, is_tried: bool) -> tuple[str, ...]:
+        """What no name or shape shows; which of several nets it is only where no trial has told."""
+        is_open = len(self.states) > 1 and not is_tried
+        return (*self.reading.assumed, *filter(None, [self.reading.choice if is_open else ""]))
+
 
 def diagnose(
-    path: Path, part: str | None = None, family: str | None = None, image_size: int | None = None
+    path: Path,
+    part: str | None = None,
+    family: str | None = None,
+    image_size: int | None = None,
+    stride_in: str | None = None,
 ) -> Diagnosis:
     """Read a file and tell what net it is.
 
@@ -59,6 +69,8 @@ def diagnose(
         part: the container to take, where the file has several.
         family: one of the families that the names and shapes allow, where there are more.
         image_size: height and width of the input in pixels; None for what such nets usually take.
+        stride_in: the convolution of a bottleneck that strides, `1x1` or `3x3`, where names and
+            shapes allow both.
 
     Raises:
         LabError: why the file can't be a model here.
@@ -68,10 +80,7 @@ def diagnose(
     scheme, named = recognise(weights.tensors, checkpoint.name)
     own = _own_config(checkpoint)
     reading = Reading(named, (own,)) if own else scheme.read(named, image_size)
-    configs = [c for c in reading.configs if family in (None, c.family)]
-    if not configs:
-        allowed = " or ".join(config.family for config in reading.configs)
-        raise ConfigError(f"{checkpoint.name} can't be of family {family}: it is {allowed}.")
+    configs = choose(reading, family, stride_in)
     states = tuple((config, fit(reading.named, config)) for config in configs)
     normalisation = None
     if weights.own_normalisation:
@@ -80,6 +89,31 @@ def diagnose(
         )
     names = _own_class_names(checkpoint, configs[0])
     return Diagnosis(checkpoint, weights, scheme.title, reading, states, normalisation, names)
+
+
+def choose(reading: Reading, family: str | None, stride_in: str | None) -> list[ModelConfig]:
+    """Those nets that fit what was said as well.
+
+    Raises:
+        ConfigError: none does, or something must be said.
+    """
+    name = reading.named.file
+    if reading.asks_family and family is None:
+        raise ConfigError(
+            f"{name} has the names of {reading.configs[0].name}, a net without skips, and of a net "
+            f"that lost its downsample tensors: if it is the first, say --family {reading.configs[0].family}."
+        )
+    configs = [c for c in reading.configs if family in (None, c.family)]
+    if not configs:
+        allowed = " or ".join(config.family for config in reading.configs)
+        raise ConfigError(f"{name} can't be of family {family}: it is {allowed}.")
+    strides = [c for c in configs if not stride_in or stride_of(c) in ("", stride_in)]
+    if not strides:
+        raise ConfigError(
+            f"{name} is {configs[0].name}, whose bottlenecks stride in the {stride_of(configs[0])} "
+            f"convolution: there is none here that strides in the {stride_in}."
+        )
+    return strides
 
 
 def _own_config(checkpoint: Checkpoint) -> ModelConfig | None:

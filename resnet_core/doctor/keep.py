@@ -77,7 +77,7 @@ def _card(found: Diagnosis, answers: Answers) -> dict[str, Any]:
             "part": found.weights.part,
             "stripped": found.weights.prefix,
             "left_out": list(found.weights.left_out),
-            "assumed": list(found.reading.assumed),
+            "assumed": list(answers.assumed),
             "normalisation": answers.normalisation.name,
             "tried_on": answers.trial.said if answers.trial else None,
             "tried": answers.trial.to_dict() if answers.trial else [],

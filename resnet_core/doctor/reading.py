@@ -54,8 +54,12 @@ class Reading:
     """Nets with these very names and shapes, the likeliest first."""
     assumed: tuple[str, ...] = ()
     """What the names and shapes can't show, in sentences."""
+    choice: str = ""
+    """Why the first of several nets is taken where nobody chooses, in a sentence."""
     asks_stride: bool = False
     """Whether a person must say which convolution of a bottleneck strides."""
+    asks_family: bool = False
+    """Whether a person must say the family, for parts of another net would look the same."""
 
 
 def read_cifar_net(
@@ -97,7 +101,7 @@ def read_cifar_net(
             "it has skips that pad with zeros as its naming's nets do (option A); a plain net's "
             "names and shapes are the same"
         )
-        return Reading(named, (config, replace(config, family="plain")), (said,))
+        return Reading(named, (config, replace(config, family="plain")), choice=said)
     return Reading(named, (config,))
 
 

@@ -310,9 +310,6 @@ def post_activation_bottlenecks() -> dict[str, Tensor]:
     return state | {f"layer{s}.0.bn1.weight": torch.ones(w) for s, w in ((1, 16), (2, 32), (3, 64))}
 
 
-IMAGENET_STEM = (64, 3, 7, 7)
-
-
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
@@ -332,13 +329,6 @@ IMAGENET_STEM = (64, 3, 7, 7)
         (changed("conv1.weight", lambda t: t.to(torch.complex64)), "asks for|not a plain"),
         (changed("conv1.weight", lambda t: t.to_sparse()), "asks for|not a plain"),
         (Port(1, width=32).state_dict(), "begins with 32 channels"),
-        (named_as((2, 2, 2, 2), 2, IMAGENET_STEM), "torchvision's ResNet-18, a net for 224-pixel photos"),
-        (named_as((3, 4, 6, 3), 3, IMAGENET_STEM), "torchvision's ResNet-50, .* not supported yet"),
-        (named_as((3, 8, 36, 3), 3, IMAGENET_STEM), "ResNet-152"),
-        (
-            named_as((3, 4, 6, 3), 3, IMAGENET_STEM) | {"layer1.0.conv2.weight": torch.zeros(128, 4, 3, 3)},
-            "ResNeXt-50",
-        ),
         (named_as((2, 2, 2, 2), 2, (64, 3, 3, 3)), "ResNet-18 with a 3x3 stem"),
         ({k.replace("fc.", "linear."): t for k, t in named_as((2, 2, 2, 2), 2, (64, 3, 3, 3)).items()}, "4 stages from 64"),
         (post_activation_bottlenecks(), r"after their sum \(v1\)"),
