@@ -49,7 +49,9 @@ def classify_averaged(
     picture = read_picture(source)
     decoded = perf_counter()
     asked = [
-        make_views(picture.image, each.facts.input_size, views, _mean(model, views))
+        make_views(
+            picture.image, each.facts.input_size, views, _mean(model, views), each.facts.crop_share
+        )
         for model, each in zip(models, opened, strict=True)
     ]
     prepared = perf_counter()
@@ -67,10 +69,12 @@ def _answer(
 ) -> Answer:  # fmt: skip
     first = opened[0].facts
     together = f"Mean of {len(models)} nets." if len(models) > 1 else ""
-    seen = to_input(picture.image, first.input_size)
+    seen = to_input(picture.image, first.input_size, first.crop_share)
     # What was measured of one net says nothing of several together.
     remarks = opened[0].remarks(seen) if len(opened) == 1 else ()
-    said = [note for note in (together, describe(views, first.input_size)) if note]
+    said = [
+        note for note in (together, describe(views, first.input_size, first.crop_share)) if note
+    ]
     return Answer(
         model=SEVERAL.join(models),
         family=first.family,

@@ -172,7 +172,7 @@ def _open_once(file: Path, _changed_at_ns: int, engine: str, beside_decoders: bo
 
 def _ask(engine: ReadyModel, model: str, picture: Picture, decode_ms: float) -> Answer:
     start = perf_counter()
-    seen = to_input(picture.image, engine.facts.input_size)
+    seen = to_input(picture.image, engine.facts.input_size, engine.facts.crop_share)
     prepared = perf_counter()
     probabilities = engine.run(seen[None])
     done = perf_counter()

@@ -53,10 +53,11 @@ def _inside(options: argparse.Namespace) -> int:
 
     model = open_inside(find_exported(options.model).file)
     picture = read_picture(options.picture)
-    inside = model.look(to_input(picture.image, model.facts.input_size))
+    share = model.facts.crop_share
+    inside = model.look(to_input(picture.image, model.facts.input_size, share))
     at = find_class(inside, options.wanted)
     if options.out:
-        _write_pictures(inside, at, centre_square(picture.image), options.out)
+        _write_pictures(inside, at, centre_square(picture.image, share), options.out)
     told = _facts(inside, at)
     print(json.dumps(told, indent=2) if options.json else _as_text(options.picture, told))
     return 0

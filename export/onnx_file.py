@@ -21,12 +21,9 @@ from resnet_core.errors import ModelError
 from resnet_core.files import replace_file
 from resnet_core.models.network import PixelModel
 from resnet_core.models.saved import SavedModel
+from resnet_core.pictures import WHOLE_SQUARE
 
 OPSET = 20
-PREPROCESSING = (
-    "Upright RGB, largest centred square, scaled to input_size x input_size, uint8 0..255; "
-    "normalisation is inside the graph."
-)
 
 
 class _WithProbabilities(nn.Module):
@@ -63,7 +60,8 @@ def write_onnx(
             "depth": str(config.depth),
             "class_names": json.dumps(saved.class_names),
             "input_size": str(config.input_size),
-            "preprocessing": PREPROCESSING,
+            "preprocessing": describe_preprocessing(saved.crop_share),
+            "crop_share": f"{saved.crop_share:.6g}",
             "source": source,
             "data": data,
             "test_error_percent": "" if test_error_percent is None else f"{test_error_percent:.4f}",
@@ -75,6 +73,19 @@ def write_onnx(
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ModelError(f"The export of {config.name} is not valid ONNX: {error}") from None
     replace_file(path, lambda temporary: _save(graph, temporary))
+
+
+def describe_preprocessing(crop_share: float) -> str:
+    """What must be done to a picture before the file takes it, for whoever reads its metadata."""
+    square = (
+        "largest centred square"
+        if crop_share == WHOLE_SQUARE
+        else f"centred square with {crop_share:.4g} of the shorter side (crop_share), bilinear"
+    )
+    return (
+        f"Upright RGB, {square}, scaled to input_size x input_size, uint8 0..255; "
+        "normalisation is inside the graph."
+    )
 
 
 def _export(model: PixelModel) -> onnx.ModelProto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from resnet_core.errors import ModelError
+from resnet_core.pictures import WHOLE_SQUARE
 
 FORMAT = "resnet-lab-onnx-1"
 PROVIDERS = {
@@ -38,6 +40,8 @@ class ModelFacts:
     test_error_percent: float | None
     """Of this very file; None where it was not measured."""
     precision: str = "fp32"
+    crop_share: float = WHOLE_SQUARE
+    """Side of the square it sees as a share of a picture's shorter side, as `to_input` takes it."""
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], origin: Path) -> ModelFacts:
@@ -57,7 +61,21 @@ class ModelFacts:
             data=metadata["data"],
             test_error_percent=float(error) if error else None,
             precision=metadata.get("precision", "fp32"),
+            crop_share=_read_crop_share(metadata, origin),
         )
+
+
+def _read_crop_share(metadata: dict[str, str], origin: Path) -> float:
+    said = metadata.get("crop_share", str(WHOLE_SQUARE))
+    try:
+        share = float(said)
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= 1:
+        raise ModelError(
+            f"{origin} has a crop_share of '{said}', which should be above 0 and at most 1."
+        )
+    return share
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from export.calibrate import find_logits
 from export.confidence import Familiarity
-from export.session import OnnxSession
+from export.session import ModelFacts, OnnxSession
 from export.unlike import summarise
 from resnet_core.analysis.images import validation_images
 from resnet_core.data.dataset import Dataset, Split, load_dataset
@@ -47,7 +47,7 @@ def measure_familiarity(
     like, test, said = _familiar(file, dataset)
     strangers = {
         kind: find_logits(session, images)
-        for kind, images in _strangers(dataset.name, session.facts.input_size, photos)
+        for kind, images in _strangers(dataset.name, session.facts, photos)
     }
     command = f"python -m export unlike {name}" + (f" --photos {photos}" if photos else "")
     return summarise(
@@ -69,26 +69,28 @@ def _familiar(file: Path, dataset: Dataset) -> tuple[Split, Split, str]:
     return like, test, f"every second test image of {dataset.name}, {len(like):,}, without labels"
 
 
-def _strangers(own: str, size: int, photos: Path | None) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    rng = np.random.default_rng(SEED)
+def _strangers(
+    own: str, facts: ModelFacts, photos: Path | None
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    rng, size = np.random.default_rng(SEED), facts.input_size
     if own != "shapes":
         drawn, _ = draw_shapes(COUNT, rng)
         yield "shapes", _sized(drawn, size)
     yield "noise", rng.integers(0, 256, (COUNT, size, size, 3), dtype=np.uint8)
     yield "soft noise", _sized(rng.integers(0, 256, (COUNT, COARSE, COARSE, 3), np.uint8), size)
     if photos is not None:
-        yield f"photos in {photos.name}", _read_photos(photos, size)
+        yield f"photos in {photos.name}", _read_photos(photos, facts)
 
 
 def _sized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.stack([to_input(Image.fromarray(image), size) for image in images])
 
 
-def _read_photos(folder: Path, size: int) -> NDArray[np.uint8]:
+def _read_photos(folder: Path, facts: ModelFacts) -> NDArray[np.uint8]:
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
-            found.append(to_input(read_picture(path).image, size))
+            found.append(to_input(read_picture(path).image, facts.input_size, facts.crop_share))
         except PictureError:  # folders of photos hold other files too
             continue
     if not found:

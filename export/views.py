@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from resnet_core.pictures import to_input
+from resnet_core.pictures import WHOLE_SQUARE, to_input
 
 ONE, FLIP, TEN_CROP = "one", "flip", "ten-crop"
 VIEWS = (ONE, FLIP, TEN_CROP)
@@ -23,7 +23,11 @@ SCALE = 256 / 224
 
 
 def make_views(
-    picture: Image.Image, size: int, kind: str, mean: NDArray[np.float32]
+    picture: Image.Image,
+    size: int,
+    kind: str,
+    mean: NDArray[np.float32],
+    crop_share: float = WHOLE_SQUARE,
 ) -> NDArray[np.uint8]:
     """What a net is asked about one picture, (views, size, size, 3).
 
@@ -33,16 +37,21 @@ def make_views(
         kind: one of `VIEWS`.
         mean: what the net subtracts, 0..255, (3,) or (size, size, 3): padded with it, a place is
             zero to the net, as in training.
+        crop_share: what the net sees of a picture, as `to_input` takes it; ten crops are taken
+            from the whole square, scaled so that one of them has this share of its side.
     """
     if kind != TEN_CROP:
-        upright = to_input(picture, size)[None]
+        upright = to_input(picture, size, crop_share)[None]
         return np.concatenate([upright, _mirrored(upright)]) if kind == FLIP else upright
     small = size < SMALL_INPUT
-    crops = _padded_crops(to_input(picture, size), mean) if small else _scaled_crops(picture, size)
+    if small:
+        crops = _padded_crops(to_input(picture, size, crop_share), mean)
+    else:
+        crops = _scaled_crops(picture, size, _scaled_side(size, crop_share))
     return np.concatenate([crops, _mirrored(crops)])
 
 
-def describe(kind: str, size: int) -> str:
+def describe(kind: str, size: int, crop_share: float = WHOLE_SQUARE) -> str:
     """What was done, in a sentence; empty where it was nothing special."""
     if kind == ONE:
         return ""
@@ -51,7 +60,7 @@ def describe(kind: str, size: int) -> str:
     how = (
         f"padded by {PADDING} pixels, as in training"
         if size < SMALL_INPUT
-        else f"scaled to {_scaled_side(size)} pixels"
+        else f"scaled to {_scaled_side(size, crop_share)} pixels"
     )
     return (
         f"Mean of 10 views: four corners and the centre of the picture {how}, each also mirrored."
@@ -82,11 +91,11 @@ def _padded_crops(seen: NDArray[np.uint8], mean: NDArray[np.float32]) -> NDArray
     return np.stack(crops)
 
 
-def _scaled_side(size: int) -> int:
-    return round(size * SCALE)
+def _scaled_side(size: int, crop_share: float) -> int:
+    return round(size * SCALE if crop_share == WHOLE_SQUARE else size / crop_share)
 
 
-def _scaled_crops(picture: Image.Image, size: int) -> NDArray[np.uint8]:
-    wide = to_input(picture, _scaled_side(size))
+def _scaled_crops(picture: Image.Image, size: int, side: int) -> NDArray[np.uint8]:
+    wide = to_input(picture, side)
     places = _corners_and_centre(len(wide) - size)
     return np.stack([wide[top : top + size, left : left + size] for top, left in places])

@@ -8,6 +8,7 @@ Pillow is imported when the first picture is read: training on ready arrays need
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 ENOUGH_PIXELS = 1024
 TIMES_INPUT = 3  # where only a net looks; `to_input` itself reduces pictures to that first
 BACKGROUND = (255, 255, 255)
+WHOLE_SQUARE = 1.0  # the largest centred square, which is what nets see if nothing else is said
 
 
 @dataclass(frozen=True)
@@ -75,29 +77,55 @@ def read_picture(source: Path | bytes, enough_pixels: int = ENOUGH_PIXELS) -> Pi
         ) from None
 
 
-def read_input(source: Path | bytes, size: int) -> NDArray[np.uint8]:
+def read_input(
+    source: Path | bytes, size: int, crop_share: float = WHOLE_SQUARE
+) -> NDArray[np.uint8]:
     """A picture file as a net sees it, (size, size, 3) uint8. Raises PictureError."""
-    return to_input(read_picture(source, TIMES_INPUT * size).image, size)
+    enough_pixels = math.ceil(TIMES_INPUT * size / crop_share)
+    return to_input(read_picture(source, enough_pixels).image, size, crop_share)
 
 
-def to_input(picture: Image.Image, size: int) -> NDArray[np.uint8]:
-    """The pixels a net sees: the largest centred square, scaled to (size, size, 3) uint8.
+def to_input(
+    picture: Image.Image, size: int, crop_share: float = WHOLE_SQUARE
+) -> NDArray[np.uint8]:
+    """The pixels a net sees: a centred square, scaled to (size, size, 3) uint8.
 
     A picture that already is size x size passes through untouched.
+
+    Args:
+        crop_share: side of the square as a share of the picture's shorter side. Scaling that
+            side to 256 pixels and cutting 224 out of the middle, as nets for ImageNet are tested
+            (arXiv 1512.03385 §3.4), is 224 / 256; it is done as torchvision does it.
     """
     from PIL import Image
 
+    if crop_share < WHOLE_SQUARE:
+        box = _crop_box(picture.size, size, crop_share)
+        scaled = picture.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+        return np.asarray(scaled, dtype=np.uint8)
     square = centre_square(picture)
     if square.width != size:
         square = square.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(square, dtype=np.uint8)
 
 
-def centre_square(picture: Image.Image) -> Image.Image:
-    """The part of a picture that a net sees, as large as it is: the largest centred square."""
-    side = min(picture.size)
+def centre_square(picture: Image.Image, crop_share: float = WHOLE_SQUARE) -> Image.Image:
+    """The part of a picture that a net sees, as large as it is: the largest centred square, or less."""
+    side = max(1, round(crop_share * min(picture.size)))
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side))
+
+
+def _crop_box(
+    picture_size: tuple[int, int], size: int, crop_share: float
+) -> tuple[float, float, float, float]:
+    """What scaling first and cropping whole pixels then keeps, in pixels of the picture."""
+    shorter = min(picture_size)
+    scaled = [max(size, int(side * round(size / crop_share) / shorter)) for side in picture_size]
+    first = [round((side - size) / 2) for side in scaled]
+    left, top = (f * p / s for f, p, s in zip(first, picture_size, scaled, strict=True))
+    width, height = (size * p / s for p, s in zip(picture_size, scaled, strict=True))
+    return left, top, left + width, top + height
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -65,13 +65,15 @@ def _look(picture: Path | None, model: str | None, wanted: str) -> list[Any]:
 
         opened = open_inside(find_listed(model).file)
         read = read_picture(picture)
-        inside = opened.look(to_input(read.image, opened.facts.input_size))
+        share = opened.facts.crop_share
+        inside = opened.look(to_input(read.image, opened.facts.input_size, share))
         # A class of the model before, or one that was mistyped: the answer is shown instead.
         name = wanted if wanted in inside.class_names else ANSWER
         at = find_class(inside, name)
     except LabError as error:
         return [render_problem(str(error)), gr.skip()]
-    html = render_inside(inside, at, centre_square(read.image), _command(model, name))
+    square = centre_square(read.image, share)
+    html = render_inside(inside, at, square, _command(model, name))
     ranked = [(name, name) for name in inside.ranked()[:MOST_CLASSES]]
     return [html, gr.update(choices=[("The net's answer", ANSWER), *ranked])]
 

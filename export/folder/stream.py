@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class Told:
 
 def classify_many(
     paths: Sequence[Path], model: ReadyModel, batch_size: int = BATCH_SIZE, decoders: int = 0,
-    read: Read = read_input,
+    read: Read | None = None,
 ) -> Generator[list[Told]]:  # fmt: skip
     """Ask one model about many files, in batches, in the order of the paths.
 
@@ -77,6 +78,7 @@ def classify_many(
         ModelError: the engine fails.
     """
     size = model.facts.input_size
+    read = read or partial(read_input, crop_share=model.facts.crop_share)
     # Engines compile for each size of a batch: few files make one of few sizes.
     batch_size = min(batch_size, 1 << (len(paths) - 1).bit_length())
 

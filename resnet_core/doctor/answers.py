@@ -16,8 +16,10 @@ from resnet_core.doctor.reading import STRIDES
 from resnet_core.doctor.trial import Trial, try_normalisations
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import ModelConfig
+from resnet_core.pictures import WHOLE_SQUARE
 
 MAX_CLASSES_BYTES = 2**20
+IMAGENET_CROP = 224 / 256  # arXiv 1512.03385 §3.4
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Options:
     classes: Path | None
     stride_in: str | None
     tries: bool
+    crop_share: float | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Answers:
     class_names: tuple[str, ...]
     data: str
     trial: Trial | None
+    crop_share: float
+    """What the net sees of a picture, as `to_input` takes it."""
     assumed: tuple[str, ...]
     """What nobody said and nothing shows, in sentences."""
 
@@ -60,6 +65,11 @@ def answer(found: Diagnosis, options: Options) -> Answers:
     if not names and _may_be_imagenet(found):
         names = imagenet.class_names()
         assumed.append("its 1,000 classes are ImageNet's, in torchvision's order")
+    crop_share = options.crop_share or found.crop_share
+    if crop_share is None:
+        crop_share = IMAGENET_CROP if _may_be_imagenet(found) else WHOLE_SQUARE
+        if _may_be_imagenet(found):
+            assumed.append("it sees 0.875 of a picture's shorter side, as in 224 of 256 pixels")
     problems = _questions(found, options, given, names)
     if problems:
         raise ConfigError([f"{found.said}.", *problems])
@@ -72,7 +82,8 @@ def answer(found: Diagnosis, options: Options) -> Answers:
         config, given = chosen.config, chosen.normalisation
     assert given is not None  # or it was asked for
     assumed += found.assumed(trial is not None)
-    return Answers(config, given, names, options.data or UNKNOWN_DATA, trial, tuple(assumed))
+    data = options.data or UNKNOWN_DATA
+    return Answers(config, given, names, data, trial, crop_share, tuple(assumed))
 
 
 def _images(options: Options) -> Dataset | None:
@@ -105,6 +116,8 @@ def _questions(
             "in He et al. 2016, say --stride-in 1x1; or see whether that fits with "
             "--try-normalisations."
         )
+    if options.crop_share is not None and not 0 < options.crop_share <= 1:
+        asked.append(f"A crop share lies between 0 and 1, not at {options.crop_share:g}.")
     if found.reading.asks_stride and options.stride_in == "3x3":
         asked.append("Nets of v2 that stride in the 3x3 convolution are not supported yet.")
     return asked

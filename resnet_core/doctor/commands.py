@@ -49,6 +49,11 @@ def add_import_command(commands: Commands[argparse.ArgumentParser]) -> None:
         "--image-size", type=int, help="height and width in pixels (default: what such nets take)"
     )
     parser.add_argument(
+        "--crop-share", type=float,
+        help="side of the centred square it sees as a share of a picture's shorter side (default: "
+        "1; 0.875 for nets of ImageNet's classes)",
+    )  # fmt: skip
+    parser.add_argument(
         "--data-folder", type=Path, default=default_data_folder(),
         help="where data sets are (default: $RESNET_LAB_DATA or ./data)",
     )  # fmt: skip
@@ -78,6 +83,7 @@ def _import(options: argparse.Namespace) -> None:
             classes=options.classes,
             stride_in=options.stride_in,
             tries=options.try_normalisations,
+            crop_share=options.crop_share,
         ),
     )
     entry = keep(found, answers, name, options.runs, _command(options, name, answers))
@@ -95,7 +101,7 @@ def _command(options: argparse.Namespace, name: str, answers: Answers) -> str:
         words += ["--normalisation", answers.normalisation.name]
     if options.classes is not None:
         words += ["--classes", options.classes.name]
-    for option in ("data", "part", "stride_in", "image_size"):
+    for option in ("data", "part", "stride_in", "image_size", "crop_share"):
         if (value := getattr(options, option)) is not None:
             words += as_words(option, value)
     return shlex.join(words)

@@ -34,6 +34,8 @@ class Diagnosis:
     """As the file holds it; None where it does not."""
     class_names: tuple[str, ...]
     """As the file holds them; empty where it does not."""
+    crop_share: float | None
+    """As the file holds it; None where it does not."""
 
     @property
     def config(self) -> ModelConfig:
@@ -88,7 +90,10 @@ def diagnose(
             *weights.own_normalisation, checkpoint.name, configs[0].input_size
         )
     names = _own_class_names(checkpoint, configs[0])
-    return Diagnosis(checkpoint, weights, scheme.title, reading, states, normalisation, names)
+    return Diagnosis(
+        checkpoint, weights, scheme.title, reading, states, normalisation, names,
+        _own_crop_share(checkpoint),
+    )  # fmt: skip
 
 
 def choose(reading: Reading, family: str | None, stride_in: str | None) -> list[ModelConfig]:
@@ -133,3 +138,11 @@ def _own_class_names(checkpoint: Checkpoint, config: ModelConfig) -> tuple[str, 
         return ()
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return tuple(names) if is_list and len(names) == config.classes else ()
+
+
+def _own_crop_share(checkpoint: Checkpoint) -> float | None:
+    try:
+        share = float(checkpoint.metadata["crop_share"])
+    except (KeyError, ValueError):
+        return None
+    return share if 0 < share <= 1 else None

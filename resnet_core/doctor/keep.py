@@ -49,7 +49,7 @@ def keep(found: Diagnosis, answers: Answers, name: str, runs: Path, command: str
     entry = ZooEntry(name, folder, _card(found, answers) | {"command": command})
     shutil.rmtree(half, ignore_errors=True)  # what a kill left
     try:
-        save_model(half / "model.safetensors", model, answers.class_names)
+        save_model(half / "model.safetensors", model, answers.class_names, answers.crop_share)
         write_json(half / "card.json", entry.card)
         half.rename(folder)
     finally:
@@ -65,6 +65,7 @@ def _card(found: Diagnosis, answers: Answers) -> dict[str, Any]:
         "config": config.to_dict(),
         "class_names": list(answers.class_names),
         "input": f"uint8 RGB (N, {config.input_size}, {config.input_size}, 3)",
+        "crop_share": answers.crop_share,
         "data": answers.data,
         "training": "not known",
         "test_error_percent": None,

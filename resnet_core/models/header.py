@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from resnet_core.errors import ModelError
 from resnet_core.models.config import ModelConfig
+from resnet_core.pictures import WHOLE_SQUARE
 
 FORMAT = "resnet-lab-model-1"
 NORMALISATION = ("mean", "inverse_std")
@@ -23,6 +24,8 @@ class ModelHeader:
     class_names: tuple[str, ...]
     mean_shape: tuple[int, ...]
     """(3,) where each channel has its mean, (H, W, 3) where each pixel has."""
+    crop_share: float
+    """Of a picture's shorter side, what it sees: `to_input`."""
 
 
 def read_header(path: Path) -> ModelHeader:
@@ -46,4 +49,5 @@ def read_header(path: Path) -> ModelHeader:
     if missing := set(NORMALISATION) - names:
         raise ModelError(f"{path} lacks its normalisation ({', '.join(sorted(missing))}).")
     config = ModelConfig.from_dict(json.loads(metadata["config"]))
-    return ModelHeader(config, tuple(json.loads(metadata["class_names"])), mean_shape)
+    crop_share = float(metadata.get("crop_share", WHOLE_SQUARE))
+    return ModelHeader(config, tuple(json.loads(metadata["class_names"])), mean_shape, crop_share)

@@ -12,6 +12,7 @@ from resnet_core.errors import ModelError
 from resnet_core.files import replace_file
 from resnet_core.models.header import FORMAT, read_header
 from resnet_core.models.network import PixelModel
+from resnet_core.pictures import WHOLE_SQUARE
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,23 @@ class SavedModel:
 
     model: PixelModel
     class_names: tuple[str, ...]
+    crop_share: float = WHOLE_SQUARE
+    """Of a picture's shorter side, what it sees: `to_input`."""
 
 
-def save_model(path: Path, model: PixelModel, class_names: tuple[str, ...]) -> None:
-    """Write weights, normalisation, config and class names into one safetensors file."""
+def save_model(
+    path: Path,
+    model: PixelModel,
+    class_names: tuple[str, ...],
+    crop_share: float = WHOLE_SQUARE,
+) -> None:
+    """Write weights, normalisation, config, class names and crop into one safetensors file."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     metadata = {
         "format": FORMAT,
         "config": json.dumps(model.config.to_dict()),
         "class_names": json.dumps(class_names),
+        "crop_share": json.dumps(crop_share),
     }
     replace_file(path, lambda temporary: save_file(tensors, temporary, metadata))
 
@@ -47,4 +56,4 @@ def load_model(path: Path) -> SavedModel:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
         raise ModelError(f"The weights in {path} do not fit {config.name}: {error}") from None
-    return SavedModel(model.eval(), header.class_names)
+    return SavedModel(model.eval(), header.class_names, header.crop_share)
