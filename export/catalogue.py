@@ -9,7 +9,7 @@ from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.training.config import default_runs_folder
-from resnet_core.zoo import imported_entries, zoo_entries
+from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,21 @@ def list_exported() -> list[Exported]:
         Exported(
             entry.name,
             entry.onnx_file,
-            f"{entry.name} · {entry.card['config']['depth']} layers · imported, error not measured",
+            f"{entry.name} · {entry.card['config']['depth']} layers · {_known_error(entry)}",
         )
         for entry in imported_entries(default_runs_folder())
         if entry.onnx_file.is_file()
     ]
     trained = (_exported_run(run) for run in list_runs(default_runs_folder()))
     return [*shipped, *imported, *(model for model in trained if model is not None)]
+
+
+def _known_error(entry: ZooEntry) -> str:
+    """Of an imported model: what its publisher says, for nobody here measured it."""
+    published = entry.card.get("published")
+    if not published:
+        return "imported, error not measured"
+    return f"{published['top1_error_percent']:.2f} % (published)"
 
 
 def _exported_run(run: RunFolder) -> Exported | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from export.confidence_commands import add_confidence
 from export.engines.interface import Obstacle
+from export.fetch_commands import add_fetch
 from export.folder.commands import add_folder_options, classify_to_table
 from export.inside_commands import add_averaging, add_inside
 from export.plan_commands import add_tuning
@@ -53,6 +54,8 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     verify.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(execute=_verify)
+
+    add_fetch(commands)
 
     ship = commands.add_parser("ship", help="put a finished run's model into the zoo")
     ship.add_argument("run", type=Path, help="run folder")

@@ -36,17 +36,27 @@ def free_name(path: Path, name: str | None, runs: Path) -> str:
     return said
 
 
-def keep(found: Diagnosis, answers: Answers, name: str, runs: Path, command: str) -> ZooEntry:
+def keep(
+    found: Diagnosis,
+    answers: Answers,
+    name: str,
+    runs: Path,
+    command: str,
+    published: dict[str, Any] | None = None,
+) -> ZooEntry:
     """Write `<runs>/imported/<name>/`; it appears whole, in one step.
 
     Args:
         command: the command line that imports it, for the card.
+        published: what whoever published the weights says of them, for the card.
     """
     state = next(state for config, state in found.states if config == answers.config)
     model = build(answers.config, state, answers.normalisation)
     folder = runs / IMPORTED / name
     half = folder.with_name(f".importing-{name}")
-    entry = ZooEntry(name, folder, _card(found, answers) | {"command": command})
+    entry = ZooEntry(
+        name, folder, _card(found, answers) | {"command": command, "published": published}
+    )
     shutil.rmtree(half, ignore_errors=True)  # what a kill left
     try:
         save_model(half / "model.safetensors", model, answers.class_names, answers.crop_share)

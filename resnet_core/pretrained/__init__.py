@@ -1,0 +1,1 @@
+"""Trained weights that others publish: which there are, and how one file is fetched safely."""
