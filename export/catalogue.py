@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
+from resnet_core.models.photo_families import PHOTO_FAMILIES
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.training.config import default_runs_folder
 from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
@@ -20,6 +21,8 @@ class Exported:
     file: Path
     title: str
     """Name, depth and test error, for a menu."""
+    is_photo: bool = False
+    """Whether it is a net for photos, and not for small pictures."""
 
 
 def list_exported() -> list[Exported]:
@@ -39,6 +42,7 @@ def list_exported() -> list[Exported]:
             entry.name,
             entry.onnx_file,
             f"{entry.name} · {entry.card['config']['depth']} layers · {_known_error(entry)}",
+            entry.card["config"]["family"] in PHOTO_FAMILIES,
         )
         for entry in imported_entries(default_runs_folder())
         if entry.onnx_file.is_file()
@@ -67,7 +71,7 @@ def _exported_run(run: RunFolder) -> Exported | None:
     except (LabError, KeyError, TypeError):
         return None
     title = f"{model.name} · {model.depth} layers · {error} · your run, seed {seed}"
-    return Exported(run.name, run.onnx_file, title)
+    return Exported(run.name, run.onnx_file, title, model.is_photo)
 
 
 def find_exported(name: str) -> Exported:

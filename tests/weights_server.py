@@ -11,7 +11,8 @@ from typing import Any
 
 
 class WeightsServer(ThreadingHTTPServer):
-    """`how` is good, no ranges, cut, wrong, missing, hanging, or nameless (no length)."""
+    """`how` is good, no ranges, cut, wrong, missing, hanging, nameless (no length), or
+    stalling (after a third)."""
 
     daemon_threads = True
 
@@ -55,6 +56,10 @@ class Handler(BaseHTTPRequestHandler):
             body = bytes([body[0] ^ 1]) + body[1:]
         if how == "cut":
             body = body[: len(body) // 2]
+        if how == "stalling":
+            self.wfile.write(body[: len(body) // 3])
+            self.server.let_go.wait(60)
+            return
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:

@@ -14,12 +14,12 @@ from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
 from ui.engines import FASTEST, measure_in_background, offer_engines
 from ui.events import AT_ONCE, settled
+from ui.example_pictures import build_examples
 from ui.gallery import build_gallery
 from ui.html import render_problem
 from ui.inside import build_inside
 from ui.picture_input import PictureInput
 
-EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.jpg"))
 NOBODY = ""
 
 
@@ -28,7 +28,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
     models = [(model.title, model.name) for model in list_exported()]
     first = models[0][1] if models else None
     gr.Markdown(
-        "Drop in a picture and see what a small residual network makes of it.",
+        "Drop in a picture and see what a residual network makes of it.",
         elem_classes="lab-lead",
     )
     with gr.Row(equal_height=False):
@@ -37,9 +37,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
                 label="Picture", sources=["upload", "clipboard", "webcam"], height=380,
                 buttons=[], elem_id="picture", placeholder="Drop a picture here, or click to choose one",
             )  # fmt: skip
-            gr.Examples(
-                [[str(path)] for path in EXAMPLES], picture, label="Or try one of these drawings"
-            )
+            examples = build_examples(picture)
         with gr.Column(scale=5, min_width=320):
             answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
             command = gr.Textbox(
@@ -63,6 +61,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
             min_width=280, scale=5, allow_custom_value=True,
         )  # fmt: skip
+    examples.follow(model)
     build_inside(picture, model, engine)
     build_gallery(model, engine)
     _wire_page(picture, model, other, top_k, engine, answer, command)

@@ -11,12 +11,13 @@ from export.catalogue import list_exported
 from export.classifier import open_engine
 from resnet_core.errors import LabError
 from resnet_core.runs.worker import ensure_worker
-from ui import jobs, speed_jobs
+from ui import fetch_jobs, jobs, speed_jobs
 from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
 from ui.engines import check_forced_engine, offer_engines
 from ui.events import AT_ONCE, IN_TURN, turning
+from ui.example_pictures import PHOTOS
 from ui.html import render_busy, render_problem
 from ui.models import build_models_tab
 from ui.run_view import render_status
@@ -65,15 +66,19 @@ def build_app() -> gr.Blocks:
         status = ActionList(render_status("starting", []), elem_id="status")
         _wire_status(app, status)
         timers = {
-            train_tab: [timer], depth_tab: [study_timer, why.timer], speed_tab: [speed.timer]
+            train_tab: [timer], depth_tab: [study_timer, why.timer], speed_tab: [speed.timer],
+            models_tab: [models.fetch.timer],
         }  # fmt: skip
-        _wire_timers(timers, [classify_tab, models_tab])
+        _wire_timers(timers, [classify_tab])
         speed_tab.select(**speed.opening())
         depth_tab.select(**why.opening())
         for opened in (classify_tab.select, app.load):
             opened(offer_models, None, menus, **AT_ONCE)
             opened(offer_engines, menus[0], engine, **AT_ONCE)
         models_tab.select(**models.opening())
+        models_tab.select(**models.fetch.opening())
+        fetched = models.fetch
+        _wire_use(fetched.use, fetched.ready, fetched.message, menus, tabs)
         for part in (panel, models):
             _wire_use(part.use, part.picked, part.message, menus, tabs)
         speed.planner.use.click(
@@ -99,6 +104,8 @@ def _wire_status(app: gr.Blocks, status: ActionList) -> None:
 def _stop(event: gr.EventData) -> None:
     if event.row == speed_jobs.STATUS_ROW:
         speed_jobs.stop()
+    elif event.row == fetch_jobs.STATUS_ROW:
+        fetch_jobs.stop()
     else:
         jobs.stop(event.row)
 
@@ -139,7 +146,7 @@ def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> No
         pwa=True,
         show_error=True,
         max_file_size="500mb",
-        allowed_paths=[str(HERE / "examples")],
+        allowed_paths=[str(HERE / "examples"), *map(str, PHOTOS)],
         favicon_path=HERE / "icon.png",
         theme=make_theme(),
         css_paths=HERE / "style.css",
@@ -178,4 +185,5 @@ def _engine_name() -> str:
 
 def _status() -> str:
     ensure_worker(jobs.runs_folder())
-    return render_status(_engine_name(), [*speed_jobs.status_rows(), *jobs.all_rows()])
+    rows = [*speed_jobs.status_rows(), *fetch_jobs.status_rows(), *jobs.all_rows()]
+    return render_status(_engine_name(), rows)

@@ -81,10 +81,15 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
 def _imported(entry: ZooEntry) -> ModelEntry:
     card = entry.card
     file = f"{card['imported']['source']}, sha256 {card['imported']['sha256']}"
+    published = card.get("published")
+    training = "not known"
+    if published:
+        error = f"{published['top1_error_percent']:.2f} %"
+        training = f"ImageNet; published error {error} ({published['source']}), not measured here"
     return ModelEntry(
         name=entry.name, title=card["name"], config=card["config"],
         origin=f"{entry.name}, {card['imported']['source']}", data=card["data"],
-        training=f"not known; {file}", batch_size=None, test_error_percent=None,
+        training=f"{training}; {file}", batch_size=None, test_error_percent=None,
         train_error_percent=None, train_seconds=None, params=card["params"],
         multiply_adds=card["multiply_adds"], command=card["command"],
         weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None, history_file=None,

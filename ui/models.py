@@ -10,6 +10,7 @@ import gradio as gr
 from resnet_core.errors import LabError
 from ui.action_list import ActionList
 from ui.events import AT_ONCE
+from ui.fetch import FetchPart, build_fetch
 from ui.figure import LiveFigure
 from ui.html import render_problem
 from ui.model_delete import build_delete_panel
@@ -23,6 +24,7 @@ class ModelsTab:
     picked: gr.State
     use: gr.Button
     message: gr.HTML
+    fetch: FetchPart
     outputs: list[Any]
 
     def opening(self) -> dict[str, Any]:
@@ -53,9 +55,11 @@ def build_models_tab() -> ModelsTab:
                 onnx = gr.DownloadButton("ONNX file", elem_id="model-onnx", min_width=100)
                 weights = gr.DownloadButton("Weights", elem_id="model-weights", min_width=100)
             deleting = build_delete_panel()
+    fetch = build_fetch()
     outputs = [picked, table, card, figure, use, onnx, weights, deleting.delete]
-    tab = ModelsTab(picked, use, deleting.message, outputs)
+    tab = ModelsTab(picked, use, deleting.message, fetch, outputs)
     table.click(_pick, None, outputs, **AT_ONCE)
+    fetch.ready.change(**tab.opening())  # what was fetched stands in the table
     deleting.wire(picked, tab.opening())
     return tab
 
