@@ -46,7 +46,7 @@ def _row(weights: Weights, where: Places, now: Progress | None) -> str:
 
 def _action(weights: Weights, where: Places, now: Progress | None) -> str:
     if now is not None and now.is_running:
-        return "being fetched" if now.weights == weights else _state(weights, where)
+        return "fetching …" if now.weights == weights else _state(weights, where)
     if is_fetched(weights, where.runs):
         return _state(weights, where)
     return action_button("Fetch …", "fetch", weights.net, f"Fetch {weights.net} …")
