@@ -144,12 +144,19 @@ def served(words: list[str]) -> Iterator[str]:
     Raises:
         LabError: the process ended, or served nothing in two minutes.
     """
+    with serving(words) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(words: list[str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """`served`, with the process as well."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}/"
     process = subprocess.Popen([*words, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         _wait_for(url, process)
-        yield url
+        yield url, process
     finally:
         process.terminate()
         process.wait(timeout=30)

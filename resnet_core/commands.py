@@ -22,12 +22,12 @@ from resnet_core.data.own_store import PREFIX
 from resnet_core.display import clock, show_events
 from resnet_core.doctor.commands import add_import_command
 from resnet_core.doctor.remove_commands import add_imported_commands
-from resnet_core.errors import ConfigError
+from resnet_core.errors import ConfigError, RunError
 from resnet_core.models import commands as models_commands
 from resnet_core.models.config import ModelConfig, parse_model_name
 from resnet_core.options import add_options, field_docs, given
 from resnet_core.runs import commands as runs_commands
-from resnet_core.runs.folder import RunFolder, RunState, find_run
+from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
 from resnet_core.runs.queue import enqueue
 from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.config import TrainConfig, default_data_folder
@@ -209,7 +209,11 @@ def _train(options: argparse.Namespace) -> None:
             print(f"{options.minutes:g} minutes are {config.recipe.epochs:g} epochs here.")
     if options.queue:
         folder = create_run(config, options.runs, options.run)
-        enqueue(folder)
+        try:
+            enqueue(folder)
+        except RunError:
+            delete_run(folder)  # it has only just been made
+            raise
         ensure_worker(folder.path.parent)
         print(json.dumps({"run": folder.name}) if options.json else f"Queued: {folder.path}")
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,6 +13,7 @@ from ui import jobs
 from ui.events import AT_ONCE, settled
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem, render_table
+from ui.kept_files import write_downloads
 from ui.run_view import menu_entry
 
 X_AXES = [("epochs", "epoch"), ("images", "images"), ("training time", "seconds")]
@@ -74,14 +73,11 @@ def _compare(names: list[str], x: str, y: str, show: str, group: str) -> list[An
 def _write(folders: list[RunFolder], x: str, group: str) -> list[str]:
     from benchmarks.figures.downloads import comparison_csv, comparison_html
 
-    folder = Path(tempfile.mkdtemp(prefix="resnet-lab-"))
-    files = {
+    files: dict[str, str | bytes] = {
         "runs.csv": comparison_csv(folders),
         "runs.html": comparison_html(folders, x, group, "Runs compared"),
     }
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [str(folder / name) for name in files]
+    return write_downloads(files)
 
 
 def _table(folders: list[RunFolder], names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ui import jobs
 from ui.events import AT_ONCE, IN_TURN
 from ui.figure import LiveFigure
 from ui.html import render_busy, render_problem
+from ui.kept_files import write_downloads
 from ui.seen import Seen, build_seen, marks
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
@@ -235,8 +235,5 @@ def _write(study: Study, cells: Sequence[Any]) -> list[str | None]:
 
     if not cells:
         return [None, None]
-    folder = Path(tempfile.mkdtemp(prefix="resnet-lab-"))
     files = {f"{study.name}.csv": study_csv(cells), f"{study.name}.html": study_html(study)}
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [str(folder / name) for name in files]
+    return [*write_downloads(files)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ui.action_list import ActionList
 from ui.events import IN_TURN
 from ui.gallery_view import BY_CLASS, BY_DOUBT, Card, make_card, render_gallery
 from ui.html import render_busy, render_command, render_problem
+from ui.kept_files import write_downloads
 
 MOST_FILES = 1000
 TOP_K = 5
@@ -107,6 +107,4 @@ def _write_csv(told: list[Told], model: str, opened: ReadyModel) -> str:
     """The table that the command line writes, with names in place of the server's paths."""
     form = Form(model, opened.name, opened.facts.class_names, TOP_K)
     records = [form.record(replace(each, path=Path(each.path.name))) for each in told]
-    path = Path(tempfile.mkdtemp(prefix="resnet-lab-")) / "answers.csv"
-    path.write_bytes(encode([form.columns, *records]))
-    return str(path)
+    return write_downloads({"answers.csv": encode([form.columns, *records])})[0]

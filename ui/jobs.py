@@ -34,7 +34,7 @@ def run_named(name: str) -> RunFolder:
     Raises:
         RunError: it is gone, or the name reaches outside the folder of runs.
     """
-    if not name or Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name:
         raise RunError("That is not the name of a run: choose one from the list.")
     return find_run(str(runs_folder() / name), runs_folder())
 

@@ -15,10 +15,15 @@ from ui import fetch_jobs, jobs, speed_jobs
 from ui.action_list import ActionList
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
+from ui.door.bodies import MAX_FILE_MB
+from ui.door.guard import around
+from ui.door.logins import EXPOSED, USER, checking, require_password
+from ui.door.no_fetching import stop_fetching
 from ui.engines import check_forced_engine, offer_engines
 from ui.events import AT_ONCE, IN_TURN, turning
 from ui.example_pictures import PHOTOS
 from ui.html import render_busy, render_problem
+from ui.kept_files import KEPT_SECONDS, keep_in
 from ui.models import build_models_tab
 from ui.run_view import render_status
 from ui.speed import build_speed_tab
@@ -38,6 +43,11 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
 STATUS_EVERY_SECONDS = 2.0
+MOST_WAITING = 256
+"""Questions that wait; one more is told that the app is busy."""
+MOST_SESSIONS = 1000
+"""Pages and programs whose state is held; the ones unused for longest are forgotten."""
+MOST_THREADS = 40
 
 
 def build_app() -> gr.Blocks:
@@ -47,8 +57,12 @@ def build_app() -> gr.Blocks:
         LabError: the engine that was asked for can't be used here.
     """
     check_forced_engine()
+    keep_in(jobs.runs_folder())
     with gr.Blocks(
-        title="ResNet Lab", analytics_enabled=False, delete_cache=(3600, 86_400), fill_width=False
+        title="ResNet Lab",
+        analytics_enabled=False,
+        delete_cache=(3600, KEPT_SECONDS),
+        fill_width=False,
     ) as app:
         gr.HTML('<h1 class="lab-title">ResNet Lab</h1>', elem_id="title")
         kept = gr.BrowserState(None, storage_key="resnet-lab-train", secret="resnet-lab")
@@ -136,16 +150,37 @@ def _use_planned(found: tuple[str, str]) -> list[Any]:
     return [*offer_models(model), offered, gr.Tabs(selected="classify")]
 
 
-def serve(app: gr.Blocks, host: str, port: int | None, open_browser: bool) -> None:
-    """Serve until interrupted; prints the address."""
+def serve(
+    app: gr.Blocks,
+    host: str,
+    port: int | None,
+    open_browser: bool,
+    password_file: str | None = None,
+) -> None:
+    """Serve until interrupted; prints the address.
+
+    Raises:
+        ConfigError: other machines reach `host`, and there is no password.
+    """
+    password = require_password(host, Path(password_file) if password_file else None)
+    if password is not None:
+        print(EXPOSED.format(host=host, user=USER), flush=True)
+    stop_fetching()
+    app.queue(max_size=MOST_WAITING, api_open=False)
     app.launch(
+        auth=None if password is None else checking(password),
+        auth_message=f"The user is {USER}; the password was set when the app was started.",
+        app_kwargs={"lifespan": around(is_exposed=password is not None)},
+        state_session_capacity=MOST_SESSIONS,
+        run_history=False,
+        max_threads=MOST_THREADS,
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
         share=False,
         pwa=True,
         show_error=True,
-        max_file_size="500mb",
+        max_file_size=f"{MAX_FILE_MB}mb",
         allowed_paths=[str(HERE / "examples"), *map(str, PHOTOS)],
         favicon_path=HERE / "icon.png",
         theme=make_theme(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,13 @@ from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import RECIPES, fitting_batch_size
 from ui import jobs
+from ui.door.rules import is_loopback
 from ui.events import IN_TURN
 from ui.html import render_busy, render_problem
 
+TYPED_WORDS = (
+    "This app serves other machines, so it reads no paths that are typed: upload a zip or an npz."
+)
 MOST_CLASSES_SHOWN = 12
 MOST_FILES_SHOWN = 8
 THUMBNAIL_PIXELS = 48
@@ -67,6 +72,13 @@ def build_own_images(data: gr.Dropdown, batch_size: gr.Number) -> gr.Number:
 def _prepare(file: str | None, path: str, size: float | None, batch_size: float | None) -> Any:
     """Read the images, show what they are, and choose them as the data, in steps that fit them."""
     kept = [gr.skip(), gr.skip()]
+    if (
+        path.strip()
+        and not file
+        and not is_loopback(os.environ.get("RESNET_LAB_HOST", "localhost"))
+    ):
+        yield render_problem(TYPED_WORDS), *kept
+        return
     source = file or path.strip()
     if not source:
         yield render_problem("Nothing was given: upload a zip or npz, or type a path."), *kept

@@ -15,13 +15,14 @@ from resnet_core.locks import hold
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
 
 MOST_AT_ONCE = 64
+MOST_WAITING = 500
 
 
 def enqueue(folder: RunFolder) -> None:
     """Put a run that is not running at the end of the queue.
 
     Raises:
-        RunError: it is finished, runs, or waits already.
+        RunError: it is finished, runs, or waits already; or too many wait.
     """
     with hold(_lock_file(folder.path.parent)):
         state = folder.state()
@@ -30,6 +31,10 @@ def enqueue(folder: RunFolder) -> None:
                 f"Run {folder.name} is {state.value}: only a run that stands still can be queued."
             )
         places = [_place(run) for run in waiting(folder.path.parent)]
+        if len(places) >= MOST_WAITING:
+            raise RunError(
+                f"{len(places)} runs wait already, and no more are taken: withdraw some first."
+            )
         folder.stop_file.unlink(missing_ok=True)
         _put(folder, max(places, default=0) + 1)
 

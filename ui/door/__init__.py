@@ -1,0 +1,1 @@
+"""Who may come in: what every request passes before Gradio sees it."""
