@@ -89,13 +89,13 @@ def compare_busy(rounds: int) -> dict[str, Any]:
             busy, idle = [], []
             for _ in range(rounds):
                 idle.append(_p95_ms(classify))
-                with _training(runs):
+                with training_run(runs):
                     busy.append(_p95_ms(classify))
     return {"benchmark": "busy", **Comparison(tuple(busy), tuple(idle)).to_dict("ms")}
 
 
 @contextmanager
-def _training(runs: Path) -> Iterator[None]:
+def training_run(runs: Path) -> Iterator[None]:
     """A net that trains as the app's Start button makes it, from its first steps until here."""
     words = ["train", *BUSY_RUN, "--queue", "--json", "--runs", str(runs)]
     command = [sys.executable, "-m", "resnet_core", *words]

@@ -16,6 +16,7 @@ from benchmarks.roofline.profile_commands import add_profile
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
 from benchmarks.transfer.commands import add_transfer
+from benchmarks.under_load.commands import add_under_load
 from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
 from benchmarks.work.commands import add_work
@@ -51,6 +52,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_transfer(commands)
     add_throughput(commands)
     add_load(commands)
+    add_under_load(commands)
     add_vendors(commands)
     add_speed_reports(commands)
     add_roofline(commands)

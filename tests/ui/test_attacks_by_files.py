@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -57,7 +57,9 @@ def png(width: int, height: int) -> bytes:
     """A black picture of a few kB, however many pixels it claims."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     row = zlib.compress(bytes(1 + width) * min(height, 100))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
@@ -104,7 +106,7 @@ def test_a_model_is_a_name_and_nothing_else(url: str, model: Any) -> None:
 class Asked(http.server.BaseHTTPRequestHandler):
     """A server of this machine that the app must not be made to ask."""
 
-    paths: list[str] = []  # noqa: RUF012
+    paths: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.paths.append(self.path)
@@ -112,7 +114,7 @@ class Asked(http.server.BaseHTTPRequestHandler):
         self.send_header("Location", "http://127.0.0.1:1/private")
         self.end_headers()
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,11 @@ def test_an_endless_message_ends_at_the_limit_in_little_memory(app: tuple[str, i
     url, process = app
     assert_lives(url)
     before = resident_mb(process)
-    for path in ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/component_server"):
+    for path in (
+        "/gradio_api/queue/join",
+        "/gradio_api/run/predict",
+        "/gradio_api/component_server",
+    ):
         answer, sent = pour(url, path, zeros(), Content_Type="application/json")
         assert answer.status == 413 and "32 MB" in answer.sentence
         assert sent < 64 * MB
