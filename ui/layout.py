@@ -169,7 +169,6 @@ def serve(
     app.queue(max_size=MOST_WAITING, api_open=False)
     app.launch(
         auth=None if password is None else checking(password),
-        auth_message=f"The user is {USER}; the password was set when the app was started.",
         app_kwargs={"lifespan": around(is_exposed=password is not None)},
         state_session_capacity=MOST_SESSIONS,
         run_history=False,

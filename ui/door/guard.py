@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.door.bodies import Watched, refuse_length
 from ui.door.logins import Tries
 from ui.door.rules import LOGIN_WORDS, Refusal, may_come_before_login, refuse
 
+LOGIN_PAGE = Path(__file__).with_name("login.html")  # Gradio's tells the names of models
 MOST_AT_ONCE = 256
 """Requests that change or compute something and are not yet answered."""
 BUSY_WORDS = (
@@ -64,7 +66,9 @@ class Door:
             await self._inside(scope, receive, send)
             return
         refusal = self._refuse(scope)
-        if refusal is not None:
+        if refusal is not None and refusal.status == 401 and scope["path"] == "/":
+            await HTMLResponse(LOGIN_PAGE.read_text("utf-8"), headers=HEADERS)(scope, receive, send)
+        elif refusal is not None:
             await _answer(refusal, scope, receive, send)
         elif scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._pass(scope, receive, send)
@@ -80,7 +84,7 @@ class Door:
         if refusal := refuse(scope, is_exposed):
             return refusal
         if is_exposed and not self._is_known(scope):
-            if not may_come_before_login(scope["path"]):
+            if not may_come_before_login(scope):
                 return Refusal(401, LOGIN_WORDS)
             if _is_login(scope) and (refusal := self._tries.begin(_address(scope))):
                 return refusal
@@ -149,7 +153,7 @@ def around(
 
 
 def _is_login(scope: Scope) -> bool:
-    return scope["method"] == "POST" and scope["path"].rstrip("/") == "/login"
+    return scope["method"] == "POST" and scope["path"] == "/login"
 
 
 def _address(scope: Scope) -> str:

@@ -22,7 +22,7 @@ LONGEST_WAIT_SECONDS = 300.0
 MOST_ADDRESSES = 4096
 EXPOSED = (
     "Other machines can reach this app on {host}. Whoever reaches it and has the password "
-    "(user: {user}) can classify, see the runs and take models along, start trainings and "
+    "(programs: as user {user}) can classify, see the runs and take models along, start trainings and "
     "measurements, delete runs, and fill the disk. Nothing on the way is encrypted: in a network "
     "you don't trust, keep to 127.0.0.1 and use `ssh -L`."
 )

@@ -22,10 +22,8 @@ LOGIN_WORDS = "The password is asked for first: open the app's start page and lo
 SOCKET_WORDS = "This app opens no websockets."
 # Gradio would get these from other servers on the caller's behalf.
 FETCHING = ("file=http:", "file=https:", "file/http:", "file/https:", "proxy=")
-# What the login page itself needs, and Gradio's own look at itself while it starts.
-BEFORE_LOGIN = ("/login", "/assets/", "/static/", "/pwa_icon", "/gradio_api/startup-events")
-BEFORE_LOGIN_EXACTLY = {"/", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt",
-                        "/gradio_api/theme.css"}  # fmt: skip
+# Gradio's own look at itself while it starts.
+STARTING = "/gradio_api/startup-events"
 OWN_FETCHES = ("same-origin", "none")
 
 
@@ -68,9 +66,9 @@ def refuse(scope: Scope, is_exposed: bool) -> Refusal | None:
     return None
 
 
-def may_come_before_login(path: str) -> bool:
-    """Whether a path belongs to the login page."""
-    return path in BEFORE_LOGIN_EXACTLY or path.startswith(BEFORE_LOGIN)
+def may_come_before_login(scope: Scope) -> bool:
+    """Whether a request belongs to logging in; the start page is another one until then."""
+    return (scope["method"], scope["path"]) in (("POST", "/login"), ("GET", STARTING))
 
 
 def _name(host: str) -> str:
