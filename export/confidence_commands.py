@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from resnet_core.console import Commands
 
 if TYPE_CHECKING:
-    from export.confidence import Calibration, Familiarity
+    from export.confidence import Calibration, Confidence, Familiarity
 
 Measured = TypeVar("Measured", "Calibration", "Familiarity")
 
@@ -42,7 +42,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     def measure(file: Path, data_folder: Path) -> Calibration:
         return calibrate(options.model, file, data_folder)
 
-    return _keep(options, "calibration", measure, _tell_calibration)
+    return _keep(
+        options, measure, lambda known, found: replace(known, calibration=found), _tell_calibration
+    )
 
 
 def _unlike(options: argparse.Namespace) -> int:
@@ -51,20 +53,22 @@ def _unlike(options: argparse.Namespace) -> int:
     def measure(file: Path, data_folder: Path) -> Familiarity:
         return measure_familiarity(options.model, file, data_folder, options.photos)
 
-    return _keep(options, "familiarity", measure, _tell_familiarity)
+    return _keep(
+        options, measure, lambda known, found: replace(known, familiarity=found), _tell_familiarity
+    )
 
 
 def _keep(
     options: argparse.Namespace,
-    part: str,
     measure: Callable[[Path, Path], Measured],
+    add: Callable[[Confidence, Measured], Confidence],
     tell: Callable[[Measured], Iterator[str]],
 ) -> int:
     """Measure, put it beside the model with what else is known of it, and say it.
 
     Args:
-        part: of `Confidence`.
         measure: (ONNX file, data folder) → what was found.
+        add: puts it to what else is known of the model.
     """
     from export.catalogue import find_exported
     from export.confidence import read_confidence, write_confidence
@@ -73,9 +77,10 @@ def _keep(
     from resnet_core.training.machine import describe_machine
 
     file = find_exported(options.model).file
-    found = measure(file, options.data_folder or default_data_folder())
-    found = replace(found, environment=describe_machine() | library_versions())
-    kept = write_confidence(file, replace(read_confidence(file), **{part: found}))
+    data_folder = options.data_folder or default_data_folder()
+    machine = describe_machine() | library_versions()
+    found = replace(measure(file, data_folder), environment=machine)
+    kept = write_confidence(file, add(read_confidence(file), found))
     said = [json.dumps(asdict(found), indent=2)] if options.json else [*tell(found), f"  in {kept}"]
     print("\n".join(said))
     return 0
