@@ -79,7 +79,7 @@ def _keep(
     file = find_exported(options.model).file
     data_folder = options.data_folder or default_data_folder()
     machine = describe_machine() | library_versions()
-    found = replace(measure(file, data_folder), environment=machine)
+    found: Measured = replace(measure(file, data_folder), environment=machine)
     kept = write_confidence(file, add(read_confidence(file), found))
     said = [json.dumps(asdict(found), indent=2)] if options.json else [*tell(found), f"  in {kept}"]
     print("\n".join(said))
