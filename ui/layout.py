@@ -45,8 +45,12 @@ MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 STATUS_EVERY_SECONDS = 2.0
 MOST_WAITING = 256
 """Questions that wait; one more is told that the app is busy."""
-MOST_SESSIONS = 1000
-"""Pages and programs whose state is held; the ones unused for longest are forgotten."""
+MOST_SESSIONS = 128
+"""Pages and calls whose state is held, at 0.9 MB each; the ones unused for longest are forgotten.
+
+A call of the API without a session makes one of its own. Pages in sight ask every few seconds,
+so theirs are never among the oldest.
+"""
 MOST_THREADS = 40
 
 

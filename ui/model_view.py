@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.figures.style import clock
 from export.confidence import read_confidence
-from resnet_core.errors import ModelError
+from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.runs.history import History, read_history, read_history_csv
@@ -60,7 +60,8 @@ def list_models() -> list[ModelEntry]:
     """Shipped models, best first, imported ones, then what finished runs made, newest first."""
     runs = [run for run in list_runs(jobs.runs_folder()) if run.summary_file.is_file()]
     imported = map(_imported, imported_entries(jobs.runs_folder()))
-    return [*map(_shipped, zoo_entries()), *imported, *map(_trained, runs)]
+    trained = (entry for run in runs if (entry := _trained(run)) is not None)
+    return [*map(_shipped, zoo_entries()), *imported, *trained]
 
 
 def _shipped(entry: ZooEntry) -> ModelEntry:
@@ -101,7 +102,15 @@ def _training(data: str, epochs: float, recipe: str, seed: int) -> str:
     return f"{data}, {epochs:g} epochs of {recipe}, seed {seed}"
 
 
-def _trained(run: RunFolder) -> ModelEntry:
+def _trained(run: RunFolder) -> ModelEntry | None:
+    """A run's model; None where its folder was damaged by hand, which must not hide the others."""
+    try:
+        return _described(run)
+    except (LabError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _described(run: RunFolder) -> ModelEntry:
     config, summary = run.config(), run.summary()
     return ModelEntry(
         name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],

@@ -34,6 +34,7 @@ def url(tmp_path_factory, data_folder: Path) -> Iterator[str]:
     (runs / f"20260101-000002-{EVIL}" / "config.json").write_text(f'{{"{EVIL}"')
     config = json.loads(run.config_file.read_text())
     config |= {"data": EVIL, "command": EVIL}
+    config["recipe"] |= {"keep": "last"}
     run.config_file.write_text(json.dumps(config))
     import_model(runs)
     with served(words(runs, data_folder)) as url:
