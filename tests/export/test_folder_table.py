@@ -38,7 +38,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def by_eye(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, the engine is one whose answers can be said by looking."""
-    monkeypatch.setattr("export.folder.run.open_engine", lambda name, engine, beside_decoders: model())
+    monkeypatch.setattr(
+        "export.folder.run.open_engine", lambda name, engine, beside_decoders: model()
+    )
 
 
 def classify(folder: Path, table: Path, **options: object) -> list:
