@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,8 +32,8 @@ def measure_familiarity(
 ) -> Familiarity:
     """How well a net's energy score tells its own test images from others.
 
-    The threshold comes from validation images; a net that set none aside leaves every second
-    test image to it (their labels stay unread), and is judged on the others.
+    The threshold comes from validation images; a net that set none aside leaves half of
+    the test images to it (their labels stay unread), and is judged on the others.
 
     Args:
         name: what the model is called, for the command.
@@ -64,9 +65,11 @@ def _familiar(file: Path, dataset: Dataset) -> tuple[Split, Split, str]:
     held_out = validation_images(file.parent, dataset)
     if held_out is not None:
         return held_out, dataset.test, f"{len(held_out):,} validation images of {dataset.name}"
-    images, labels = dataset.test.images, dataset.test.labels
-    like, test = Split(images[::2], labels[::2]), Split(images[1::2], labels[1::2])
-    return like, test, f"every second test image of {dataset.name}, {len(like):,}, without labels"
+    # Drawn: the images may stand in an order of their classes.
+    order = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(SEED))
+    half = len(order) // 2
+    like, test = dataset.test.take(order[:half]), dataset.test.take(order[half:])
+    return like, test, f"half of the test images of {dataset.name}, {half:,}, without labels"
 
 
 def _strangers(
