@@ -23,7 +23,7 @@ def test_every_client_is_answered_rightly_while_a_net_trains(
     file = tmp_path / "result.json"
     done = run_module(
         "benchmarks", "under-load", "--clients", 8, "--seconds", 5, "--pictures", 8,
-        "--burst", 300, "--data-folder", data_folder, "--json", file,
+        "--burst", 20, "--data-folder", data_folder, "--json", file,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(file.read_text())
@@ -31,7 +31,7 @@ def test_every_client_is_answered_rightly_while_a_net_trains(
     assert found[RIGHT] >= 8 and not any(found[kind] for kind in (WRONG, LOST, ERROR, BUSY))
     assert result["fairness"]["fewest"] >= 1
     burst = result["burst"]
-    assert burst["taken"] + burst[BUSY] == 300 and burst["answers"] == {RIGHT: burst["taken"]}
+    assert burst["taken"] == 20 and burst["answers"] == {RIGHT: 20}
     assert result["environment"]["device"] and result["memory_mb"]["peak"] > 0
 
 

@@ -61,7 +61,7 @@ def png(width: int, height: int) -> bytes:
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    row = zlib.compress(bytes(1 + width) * min(height, 100))
+    row = zlib.compress(bytes(min(width * height, MB)))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
 
@@ -245,3 +245,15 @@ def test_private_handlers_do_not_read_files_either(url: str, secret: Path) -> No
         assert SECRET.encode() not in answer.body and answer.status in (404, 500)
         tried += 1
     assert tried
+
+
+def test_a_flood_is_told_that_the_app_is_busy_and_the_pages_stay(url: str) -> None:
+    """Last here: nobody waits for the answers, and the app ends with them."""
+    sent = upload(url, "ship.jpg", (ROOT / "ui/examples/ship.jpg").read_bytes())
+    data = [file_data(json.loads(sent.body)[0]), "resnet20_v1", 1, ""]
+    for _ in range(5000):
+        answer = post(url, "/gradio_api/call/classify", {"data": data})
+        if answer.status != 200:
+            break
+    assert answer.status == 503 and "Queue is full" in answer.sentence
+    assert ask(url, "/config").status == 200
