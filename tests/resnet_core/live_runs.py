@@ -28,7 +28,7 @@ def command(*words: object) -> list[str]:
 
 
 def run(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=500)
 
 
 def start(*words: object) -> subprocess.Popen:
