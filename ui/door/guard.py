@@ -25,7 +25,7 @@ BUSY_WORDS = (
 )
 RETRY_SECONDS = 2
 # Gradio needs inline scripts and `eval` (its HTML components). Handlers in attributes, which a name
-# shown unescaped would need, run in no page of ours, and no page can send anything elsewhere.
+# shown unescaped would need, run in no page of ours, and no page can send anything elsewhere by fetch, image or form.
 POLICY = "; ".join(
     (
         "default-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
