@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 TITLES = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
+LARGEST_INPUT = 4096  # pixels: a file that claims more is not asked for them
 _QUIET = 3  # errors only: a missing GPU on a CPU machine is not news
 
 
@@ -50,19 +52,37 @@ class ModelFacts:
                 f"{origin} does not describe itself as a ResNet Lab model: "
                 "export it with `python -m export onnx`."
             )
-        error = metadata["test_error_percent"]
-        return cls(
-            name=metadata["name"],
-            family=metadata["family"],
-            depth=int(metadata["depth"]),
-            class_names=tuple(json.loads(metadata["class_names"])),
-            input_size=int(metadata["input_size"]),
-            source=metadata["source"],
-            data=metadata["data"],
-            test_error_percent=float(error) if error else None,
-            precision=metadata.get("precision", "fp32"),
-            crop_share=_read_crop_share(metadata, origin),
-        )
+        try:
+            error = metadata["test_error_percent"]
+            return cls(
+                name=metadata["name"],
+                family=metadata["family"],
+                depth=int(metadata["depth"]),
+                class_names=_class_names(metadata["class_names"]),
+                input_size=_input_size(metadata["input_size"]),
+                source=metadata["source"],
+                data=metadata["data"],
+                test_error_percent=float(error) if error else None,
+                precision=metadata.get("precision", "fp32"),
+                crop_share=_read_crop_share(metadata, origin),
+            )
+        except (KeyError, ValueError, RecursionError) as damage:
+            raise ModelError(
+                f"{origin} describes itself wrongly ({damage}): it is damaged, export it again."
+            ) from None
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    names = json.loads(text)
+    if not isinstance(names, list) or len(names) < 2 or not all(isinstance(n, str) for n in names):
+        raise ValueError("class_names is no list of names")
+    return tuple(names)
+
+
+def _input_size(text: str) -> int:
+    if not 0 < (size := int(text)) <= LARGEST_INPUT:
+        raise ValueError(f"input_size is {size}")
+    return size
 
 
 def _read_crop_share(metadata: dict[str, str], origin: Path) -> float:
@@ -109,27 +129,39 @@ class OnnxSession:
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
         self._session = _open_session(path, provider, threads, spins)
-        precision = self._session.get_modelmeta().custom_metadata_map.get("precision", "fp32")
+        try:
+            self._metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+            self.inputs = _tensor_facts(self._session.get_inputs())
+            self.outputs = _tensor_facts(self._session.get_outputs())
+        except UnicodeDecodeError:
+            raise ModelError(
+                f"{path} holds names that are no text: it is damaged, export it again."
+            ) from None
+        precision = self._metadata.get("precision", "fp32")
         self.name = _describe(self._session.get_providers()[0], precision)
 
     @cached_property
     def facts(self) -> ModelFacts:
-        return ModelFacts.from_metadata(
-            self._session.get_modelmeta().custom_metadata_map, self.path
-        )
-
-    @property
-    def inputs(self) -> list[TensorFacts]:
-        return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in self._session.get_inputs()]
-
-    @property
-    def outputs(self) -> list[TensorFacts]:
-        return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in self._session.get_outputs()]
+        return ModelFacts.from_metadata(self._metadata, self.path)
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """uint8 RGB (N, size, size, 3) → logits and probabilities, float32 (N, classes) each."""
-        logits, probabilities = self._session.run(["logits", "probabilities"], {"image": images})
-        return np.asarray(logits), np.asarray(probabilities)
+        """uint8 RGB (N, size, size, 3) → logits and probabilities, float32 (N, classes) each.
+
+        Raises:
+            ModelError: the graph is not what the file says of it.
+        """
+        try:
+            found = self._session.run(["logits", "probabilities"], {"image": images})
+        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+            raise ModelError(
+                f"{self.path} does not run ({error}): it is damaged, export it again."
+            ) from None
+        logits, probabilities = map(np.asarray, found)
+        return logits, probabilities
+
+
+def _tensor_facts(tensors: Sequence[Any]) -> list[TensorFacts]:
+    return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in tensors]
 
 
 def _open_session(path: Path, provider: str, threads: int, spins: bool) -> ort.InferenceSession:
@@ -171,7 +203,13 @@ def open_bytes(
         ort.preload_dlls()
         providers.append(PROVIDERS["cpu"])
     try:
-        return ort.InferenceSession(data, options, providers=providers)
+        return ort.InferenceSession(
+            data,
+            options,
+            providers=providers,
+            # On the CPU there is nothing to fall back to: it would only print and try again.
+            enable_fallback=int(provider != "cpu"),
+        )
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
         raise ModelError(f"{origin} can't be opened as an ONNX model ({error}).") from None
 

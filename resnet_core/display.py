@@ -67,11 +67,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def printable(text: str) -> str:
-    """Names in files may hold anything; what would steer a terminal becomes a mark."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def describe_event(event: Event) -> str:
     """One plain line, with units."""
     match event:

@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def printable(text: str) -> str:
+    """Names in files may hold anything; what would steer a terminal becomes a mark."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class LabError(Exception):
-    """Something a person can mend; the message is one clear sentence or two."""
+    """Something a person can mend; the message is one clear sentence or two, on one line.
+
+    Messages quote names, paths and other libraries' words, which may hold anything: what would
+    break the line or steer a terminal is taken out here, for all of them.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(" ".join(message.split())))
 
 
 class ConfigError(LabError):

@@ -41,8 +41,15 @@ def _sweep_leftovers(path: Path) -> None:
     """Delete what kills in earlier writes of this file left beside it: checkpoints are large."""
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         with suppress(FileNotFoundError):  # whoever wrote it has just put it in its place
-            if time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS:
+            is_old = time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS
+            if is_old and not _is_written(leftover):
                 leftover.unlink()
+
+
+def _is_written(leftover: Path) -> bool:
+    """Whether the process that began it lives: a clock set forward makes every file look old."""
+    writer = leftover.name.split(".")[-2]
+    return writer == str(os.getpid()) or Path("/proc", writer).exists()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,11 +62,22 @@ def _write_utf8(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A folder's name may be bytes that are no text; JSON has the same escape for them as Python.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode())
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """What a JSON file holds.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is no JSON, no text, or nested beyond reason.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -6,18 +6,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_core.errors import ModelError
+from resnet_core.errors import LabError, ModelError
 from resnet_core.files import read_json
+from resnet_core.models.config import ModelConfig
 
 ZOO_FOLDER = Path(__file__).resolve().parent.parent / "zoo"
 IMPORTED = "imported"
-# What the card of an imported model holds at the least.
-IMPORTED_CARD = {"name", "config", "data", "params", "multiply_adds", "command", "imported"}
+# What a card holds at the least, and as what.
+CARD: dict[str, Any] = {
+    "name": str, "config": dict, "data": str, "params": int, "multiply_adds": int, "command": str,
+}  # fmt: skip
+SHIPPED_CARD = CARD | {"test_error_percent": (int, float)}
+IMPORTED_CARD = CARD | {"imported": dict}
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class ZooEntry:
 def zoo_entries(folder: Path = ZOO_FOLDER) -> list[ZooEntry]:
     """All shipped models, best test error first."""
     cards = sorted(folder.glob("*/card.json"))
-    entries = [ZooEntry(card.parent.name, card.parent, read_json(card)) for card in cards]
-    return sorted(entries, key=lambda entry: entry.card["test_error_percent"])
+    entries = (_entry(card.parent, SHIPPED_CARD) for card in cards)
+    whole = [entry for entry in entries if entry is not None]
+    return sorted(whole, key=lambda entry: entry.card["test_error_percent"])
 
 
 def find_in_zoo(name: str, folder: Path = ZOO_FOLDER) -> ZooEntry:
@@ -72,10 +77,16 @@ def find_imported(name: str, runs: Path) -> ZooEntry | None:
 
 
 def _imported(folder: Path) -> ZooEntry | None:
+    entry = _entry(folder, IMPORTED_CARD)
+    return entry if entry and isinstance(entry.card["imported"].get("source"), str) else None
+
+
+def _entry(folder: Path, needed: dict[str, Any]) -> ZooEntry | None:
     """A folder's model; None where its card was damaged by hand, which must not hide the others."""
     try:
         card = read_json(folder / "card.json")
-    except (OSError, json.JSONDecodeError):
+        is_whole = all(isinstance(card[key], kind) for key, kind in needed.items())
+        ModelConfig.from_dict(card["config"])
+    except (OSError, ValueError, LookupError, TypeError, LabError):
         return None
-    is_whole = isinstance(card, dict) and card.keys() >= IMPORTED_CARD
     return ZooEntry(folder.name, folder, card) if is_whole else None

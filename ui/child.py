@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -28,7 +27,7 @@ class Child:
         """Command, process and start of the last one; empty where there was none."""
         try:
             facts: dict[str, Any] = read_json(self.job_file)
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):
             return {}
         return facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,13 @@ def _answer_api(
 ) -> tuple[dict[str, float], Image.Image, dict[str, Any]]:
     if image is None:
         raise gr.Error("No picture was sent: pass one as `image`.", print_exception=False)
+    # What a page sends is of these kinds; what a program sends may be anything that JSON can say.
+    names = isinstance(model, str) and isinstance(engine, str)
+    if not names or not isinstance(top_k, int | float) or not isfinite(top_k):
+        raise gr.Error(
+            "`model` and `engine` should be names and `top_k` a number of classes.",
+            print_exception=False,
+        )
     try:
         answer = classify(image, find_listed(model).name, engine)
     except LabError as error:

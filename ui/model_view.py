@@ -194,6 +194,7 @@ def _millions(count: int | None) -> str:
 
 
 def _megabytes(file: Path | None) -> str:
-    return (
-        f"{file.stat().st_size / 1e6:.2f} MB" if file is not None and file.is_file() else "not yet"
-    )
+    try:
+        return f"{file.stat().st_size / 1e6:.2f} MB" if file is not None else "not yet"
+    except OSError:
+        return "not yet"

@@ -6,7 +6,6 @@ one that ships.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -109,7 +108,7 @@ def _newest(kind: str) -> dict[str, Any] | None:
         for path in sorted(folder.glob("*.json"), key=_written_at, reverse=True):
             try:
                 stored = read_json(path)
-            except (OSError, json.JSONDecodeError):
+            except (OSError, ValueError):
                 continue
             if isinstance(stored, dict) and stored.get("format") == kind:
                 return stored

@@ -124,7 +124,7 @@ def look(picked: str | None, seen: Seen) -> Any:
     if row is None:
         nothing = [NO_RUNS, "", _shown_if(False), *_buttons("", False), "", ""]
         return [menu, now, *nothing, *([None] * len(FIGURE_HEIGHTS))]
-    folder = jobs.run_named(row["name"])
+    folder = RunFolder(runs / row["name"])  # it may be gone by now, and is listed no more next time
     return [
         menu, now, render_run(row), queue, _shown_if(_has_curves(row)),
         *_buttons(row["state"], row.get("step", 0) > 0), action_commands(row), log_tail(folder),
@@ -154,7 +154,7 @@ def _draw(folder: RunFolder) -> list[Any]:
 
     try:
         figures = run_figures(read_history(folder), folder.config())
-    except (LabError, KeyError):
+    except (LabError, LookupError, TypeError):
         return [None] * len(FIGURE_HEIGHTS)
     return [figures[name] for name in FIGURE_HEIGHTS]
 

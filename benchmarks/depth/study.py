@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from resnet_core.errors import ConfigError, RunError
+from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.files import read_json, write_json
 from resnet_core.locks import hold
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
@@ -136,7 +136,15 @@ def read_study(path: Path) -> Study:
         raise RunError(
             f"There is no study at {path}: start one with `python -m benchmarks depth`."
         ) from None
-    except (OSError, KeyError, TypeError, ValueError, ConfigError) as error:
+    except (
+        OSError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OverflowError,
+        LabError,
+    ) as error:
         raise RunError(f"{file} can't be read as a study ({error}).") from None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load.scenarios import SERVER
 from resnet_core.errors import ConfigError
+from resnet_core.files import read_json
 
 FORMAT = "resnet-lab-load-1"
 LABEL = "Not an MLPerf result"
@@ -23,7 +23,7 @@ def read_load(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it holds something else.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = read_json(path)
     except OSError:
         raise ConfigError(f"There is no file {path}: check the path.") from None
     except ValueError:

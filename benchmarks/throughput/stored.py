@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from resnet_core.errors import ConfigError
+from resnet_core.files import read_json
 from resnet_core.zoo import zoo_entries
 
 FORMAT = "resnet-lab-throughput-1"
@@ -70,7 +70,7 @@ def read_speed(path: Path) -> StoredSpeed:
         ConfigError: there is no such file, or it holds something else.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = read_json(path)
     except OSError:
         raise ConfigError(f"There is no file {path}: check the path.") from None
     except ValueError:
@@ -98,8 +98,19 @@ def is_speed(held: Any) -> bool:
     rows = held.get("rows")
     if not isinstance(held.get("environment"), dict) or not isinstance(rows, list):
         return False
+    if not _is_progress(held.get("progress")):
+        return False
     needed = {*CASE, "valid", "images_per_second"}
     return all(isinstance(row, dict) and needed <= row.keys() for row in rows)
+
+
+def _is_progress(progress: Any) -> bool:
+    """A file that was written at the end, before there was progress to tell, has none."""
+    if not progress:
+        return True
+    if not isinstance(progress, dict) or "finished" not in progress:
+        return False
+    return all(isinstance(progress.get(key), int) for key in ("done", "total"))
 
 
 def _from_zoo(names: set[str]) -> list[dict[str, Any]]:

@@ -102,7 +102,7 @@ def _asks(header: dict[str, Any]) -> Any:
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None
 

@@ -124,4 +124,4 @@ def _labels(folder: Path, name: str) -> tuple[str, ...] | None:
 
 
 def _is_plain(name: str) -> bool:
-    return Path(name).name == name
+    return Path(name).name == name and "\0" not in name

@@ -6,17 +6,19 @@ Keys: `x_train` (50000, 32, 32, 3) and `x_test` (10000, 32, 32, 3) uint8 RGB, `y
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resnet_core.data.source import Arrays
+from resnet_core.data.source import NPZ_ERRORS, Arrays, as_texts
 from resnet_core.errors import DataError
+from resnet_core.locks import hold
 
 FILE_NAME = "cifar10.npz"
+PARTS = ".cifar10-"
 CLASS_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer",
     "dog", "frog", "horse", "ship", "truck",
@@ -33,7 +35,9 @@ def load_cifar10_arrays(data_folder: Path) -> Arrays:
     """
     path = data_folder / FILE_NAME
     if not path.exists():
-        _download().write(path, np.savez_compressed)
+        with hold(data_folder / ".cifar10.lock"):  # a second process waits, then finds the file
+            if not path.exists():
+                _download(data_folder).write(path, np.savez_compressed)
     arrays = _read(path).check(str(path))
     if (len(arrays.x_train), len(arrays.x_test)) != (TRAIN_IMAGES, TEST_IMAGES):
         raise DataError(
@@ -51,19 +55,21 @@ def _read(path: Path) -> Arrays:
                 file["y_train"],
                 file["x_test"],
                 file["y_test"],
-                tuple(str(name) for name in file["class_names"]),
+                tuple(as_texts(file["class_names"])),
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise DataError(
             f"{path} can't be read ({error}): delete it to download it again."
         ) from None
 
 
-def _download() -> Arrays:
+def _download(data_folder: Path) -> Arrays:
     """Fetch CIFAR-10 with torchvision, which shows progress and checks the archive's MD5."""
     from torchvision.datasets import CIFAR10  # the only use of torchvision in this package
 
-    with tempfile.TemporaryDirectory(prefix="cifar10-") as folder:
+    for leftover in data_folder.glob(f"{PARTS}*"):  # of downloads that were killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PARTS, dir=data_folder) as folder:
         try:
             train: Any = CIFAR10(folder, train=True, download=True)
             test: Any = CIFAR10(folder, train=False, download=True)

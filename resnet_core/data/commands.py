@@ -10,7 +10,7 @@ from pathlib import Path
 from resnet_core.console import Commands
 from resnet_core.data.own_images import DEFAULT_SIZE, prepare_images
 from resnet_core.data.own_store import PreparedImages
-from resnet_core.display import printable
+from resnet_core.errors import printable
 from resnet_core.training.config import default_data_folder
 
 FEW = 10

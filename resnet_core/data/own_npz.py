@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_core.data.own_archive import READ_ERRORS, Archive
+from resnet_core.data.own_archive import Archive
 from resnet_core.data.own_layout import legible
 from resnet_core.data.own_split import MAX_IMAGE_BYTES, SIDES, Gathered
+from resnet_core.data.source import NPZ_ERRORS, as_texts
 from resnet_core.errors import DataError
 
 MAX_CLASSES = 65_536
@@ -129,7 +130,7 @@ def _read(archive: Archive, key: str, most_bytes: int) -> NDArray[Any] | None:
         assert member is not None
         with member:
             return np.lib.format.read_array(member, allow_pickle=False)
-    except READ_ERRORS as error:
+    except NPZ_ERRORS as error:
         raise DataError(f"{origin} is damaged ({error}): save it again.") from None
 
 
@@ -147,6 +148,13 @@ def read_header(member: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
+def _texts(path: Path, names: NDArray[Any]) -> list[str]:
+    try:
+        return as_texts(names)
+    except ValueError as error:
+        raise DataError(f"class_names in {path.name} is damaged ({error}).") from None
+
+
 def _class_names(
     path: Path, names: NDArray[Any] | None, labels: NDArray[np.int64]
 ) -> tuple[str, ...]:
@@ -158,7 +166,10 @@ def _class_names(
             f"class_names in {path.name} should be text, one for each of {needed} classes, found "
             f"{names.dtype} {names.shape}."
         )
-    texts = [n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names.tolist()]
+    if names.dtype.kind == "S":
+        texts = [name.decode("utf-8", "replace") for name in names.tolist()]
+    else:
+        texts = _texts(path, names)
     if len(set(texts)) < len(texts):
         raise DataError(f"class_names in {path.name} has a name twice: each class needs its own.")
     return tuple(legible(text) for text in texts)

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from resnet_core.data.own_layout import LeftOut
 from resnet_core.data.own_npz import read_header
-from resnet_core.data.source import Arrays
+from resnet_core.data.source import NPZ_ERRORS, Arrays, as_texts
 from resnet_core.errors import ConfigError, DataError
 
 PREFIX = "own/"
-DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,10 @@ def find_prepared(name: str, data_folder: Path) -> PreparedImages:
     path = own_file(name, data_folder)
     try:
         with np.load(path, allow_pickle=False) as file:
-            report = Report.from_dict(json.loads(str(file["report"])))
+            report = Report.from_dict(json.loads("".join(as_texts(file["report"]))))
     except FileNotFoundError:
         raise ConfigError(_no_such_set(name, data_folder)) from None
-    except DAMAGE as error:
+    except NPZ_ERRORS as error:
         raise DataError(_damaged(path, error)) from None
     return PreparedImages(name, path, report)
 
@@ -151,7 +150,7 @@ def load_own_arrays(name: str, data_folder: Path) -> Arrays:
                 file["y_test"],
                 prepared.class_names,
             )
-    except DAMAGE as error:
+    except NPZ_ERRORS as error:
         raise DataError(_damaged(prepared.file, error)) from None
     return arrays.check(str(prepared.file))
 

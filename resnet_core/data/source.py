@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +15,28 @@ from numpy.typing import NDArray
 
 from resnet_core.errors import DataError
 from resnet_core.files import replace_file
+
+# What reading a damaged `.npz` raises, from the zip around it to the header of an array.
+NPZ_ERRORS = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError,
+    RuntimeError, SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
+
+
+def as_texts(array: NDArray) -> list[str]:
+    """The strings of an array of them, in order.
+
+    Raises:
+        ValueError: it holds something else, or numbers that are no characters: numpy would make
+            strings of those that break Python itself.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "U":
+        raise ValueError("it holds no text")
+    flat = np.ascontiguousarray(array).reshape(-1)
+    plain = flat.astype(flat.dtype.newbyteorder("="))
+    if plain.size and int(plain.view(np.uint32).max(initial=0)) > sys.maxunicode:
+        raise ValueError("its text holds numbers that are no characters")
+    return [str(text) for text in plain.tolist()]
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,8 @@ class Arrays:
 
 
 def _problems_of(split: str, x: NDArray, y: NDArray, classes: int) -> list[str]:
+    if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+        return [f"x_{split} and y_{split} should be arrays"]
     problems = []
     if x.dtype != np.uint8 or x.ndim != 4 or x.shape[-1] != 3:
         problems.append(f"x_{split} should be uint8 (N, H, W, 3), found {x.dtype} {x.shape}")

@@ -10,9 +10,8 @@ import io
 import zipfile
 import zlib
 
-from resnet_core.display import printable
 from resnet_core.doctor.pickles import MAX_PICKLE_BYTES, check_pickle
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, printable
 
 MAX_MEMBERS = 50_000
 ENTRY = b"PK\x01\x02"  # begins a member's entry in the directory

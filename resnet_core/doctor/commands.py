@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_core.console import Commands
-from resnet_core.display import printable
 from resnet_core.doctor.names import NORMALISATION_NAMES, STORED
+from resnet_core.errors import printable
 from resnet_core.options import as_words
 from resnet_core.training.config import default_data_folder, default_runs_folder
 

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_core.display import printable
 from resnet_core.doctor.read import Checkpoint
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, printable
 
 # Where weights are kept in a training's checkpoint; of several the first is taken.
 CONTAINERS = (

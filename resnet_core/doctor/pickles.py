@@ -10,8 +10,7 @@ from __future__ import annotations
 import pickletools
 from typing import IO
 
-from resnet_core.display import printable
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, printable
 
 # A net of 1202 layers with Adam's state takes 2 MB.
 MAX_PICKLE_BYTES = 8 * 2**20

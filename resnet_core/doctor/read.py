@@ -16,10 +16,9 @@ from typing import Any
 import torch
 from safetensors.torch import load
 
-from resnet_core.display import printable
 from resnet_core.doctor.archive import repack
 from resnet_core.doctor.pickles import MAX_PICKLE_BYTES, check_pickle
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, printable
 
 # ResNet-152 with the state of its optimiser takes 0.7 GB.
 MAX_FILE_BYTES = 2**30

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from resnet_core.errors import ConfigError, ModelError
@@ -20,6 +21,7 @@ from resnet_core.models.photo_families import (
     photo_nets,
 )
 
+MOST_LAYERS = 5000  # the papers' deepest has 1202; an absurd number would build for hours
 SHORTCUTS = ("A", "B", "tutorial")
 
 
@@ -104,6 +106,8 @@ class ModelConfig:
                 f"There is no {family.title} net of depth {self.depth}: "
                 f"{family.describe_depths(self.depth)}."
             )
+        if self.depth > MOST_LAYERS:
+            problems.append(f"Nets here have at most {MOST_LAYERS:,} layers, not {self.depth:,}.")
         if self.shortcut not in SHORTCUTS:
             problems.append(
                 f"Unknown shortcut '{self.shortcut}': choose one of {', '.join(SHORTCUTS)}."
@@ -116,6 +120,8 @@ class ModelConfig:
             )
         if self.classes < 2:
             problems.append(f"A classifier needs at least 2 classes, not {self.classes}.")
+        if not isfinite(self.gate_bias):
+            problems.append(f"The gates' bias should be a number, not {self.gate_bias}.")
         if self.input_size < 8:
             problems.append(f"Pictures need at least 8x8 pixels, not {self.input_size}.")
         if problems:
@@ -146,12 +152,22 @@ class ModelConfig:
             ModelError: the stored fields are not those of this version.
         """
         try:
-            return cls(**values)
+            config = cls(**values)
+            _check_kinds(config)
+            return config
         except TypeError as error:
             raise ModelError(
                 f"This model's description does not fit this version ({error}): "
                 "update ResNet Lab, or export the model again."
             ) from None
+
+
+def _check_kinds(config: ModelConfig) -> None:
+    """A stored description may have been edited: 20.5 layers, or a list of them, build no net."""
+    for name, kind in (("depth", int), ("classes", int), ("input_size", int), ("gate_bias", float)):
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, (kind, int)):
+            raise TypeError(f"{name} is {value!r}")
 
 
 def parse_model_name(name: str, **options: Any) -> ModelConfig:

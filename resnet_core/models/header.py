@@ -13,6 +13,7 @@ from resnet_core.models.config import ModelConfig
 from resnet_core.pictures import WHOLE_SQUARE
 
 FORMAT = "resnet-lab-model-1"
+HASH = "tensors_sha256"  # in files written since it came; older ones open without
 NORMALISATION = ("mean", "inverse_std")
 
 
@@ -26,6 +27,8 @@ class ModelHeader:
     """(3,) where each channel has its mean, (H, W, 3) where each pixel has."""
     crop_share: float
     """Of a picture's shorter side, what it sees: `to_input`."""
+    tensors_sha256: str
+    """Of all tensors; empty where the file is older than the hash."""
 
 
 def read_header(path: Path) -> ModelHeader:
@@ -48,6 +51,20 @@ def read_header(path: Path) -> ModelHeader:
         )
     if missing := set(NORMALISATION) - names:
         raise ModelError(f"{path} lacks its normalisation ({', '.join(sorted(missing))}).")
-    config = ModelConfig.from_dict(json.loads(metadata["config"]))
-    crop_share = float(metadata.get("crop_share", WHOLE_SQUARE))
-    return ModelHeader(config, tuple(json.loads(metadata["class_names"])), mean_shape, crop_share)
+    return _described(path, metadata, mean_shape)
+
+
+def _described(path: Path, metadata: dict[str, str], mean_shape: tuple[int, ...]) -> ModelHeader:
+    try:
+        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        names = json.loads(metadata["class_names"])
+        if not isinstance(names, list) or len(names) != config.classes:
+            raise ValueError(f"there is not a name for each of {config.classes} classes")
+        crop_share = float(metadata.get("crop_share", WHOLE_SQUARE))
+        if not 0 < crop_share <= 1:
+            raise ValueError(f"its crop_share is {crop_share}")
+    except (LookupError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} describes its net wrongly ({error}): it is damaged.") from None
+    return ModelHeader(
+        config, tuple(map(str, names)), mean_shape, crop_share, metadata.get(HASH, "")
+    )

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from resnet_core.errors import RunError
-from resnet_core.files import replace_file
+from resnet_core.models.saved import write_tensors
+
+LOAD_ERRORS = (
+    SafetensorError, OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def save_checkpoint(
         tensors |= _pack_optimizer(optimizer, number)
     tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     metadata = {"progress": json.dumps(asdict(progress))}
-    replace_file(path, lambda temporary: save_file(tensors, temporary, metadata))
+    write_tensors(path, tensors, metadata)
 
 
 def load_checkpoint(
@@ -83,7 +86,7 @@ def load_checkpoint(
             _unpack_optimizer(optimizer, number, tensors)
         generator.set_state(tensors[_generator_name(rank)])
         return Progress(**json.loads(metadata["progress"]))
-    except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
+    except LOAD_ERRORS as error:
         raise RunError(f"{path} can't be resumed from ({error}): start the run again.") from None
 
 

@@ -121,9 +121,11 @@ class RunFolder:
         """The live process that works on the run; None if there is none."""
         try:
             facts = read_json(self.environment_file)
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):
             return None
-        alive = process_started_at(facts["process_id"]) == facts["process_started_at"]
+        if not isinstance(facts, dict) or not isinstance(facts.get("process_id"), int):
+            return None
+        alive = process_started_at(facts["process_id"]) == facts.get("process_started_at", "")
         return facts["process_id"] if alive else None
 
     def request_stop(self) -> None:
@@ -149,7 +151,8 @@ class RunFolder:
         kept: list[dict[str, Any]] = []
         for event in self._raw_events():
             if event.get("event") == "started":
-                kept = [earlier for earlier in kept if earlier.get("step", 0) <= event["step"]]
+                begin = event.get("step", 0)
+                kept = [earlier for earlier in kept if earlier.get("step", 0) <= begin]
             kept.append(event)
         return kept
 
@@ -159,7 +162,8 @@ class RunFolder:
         Raises:
             RunError: no weights were written yet.
         """
-        keeps_best = self.config()["recipe"]["keep"] == "best"
+        recipe = self.config().get("recipe")
+        keeps_best = isinstance(recipe, dict) and recipe.get("keep") == "best"
         wanted = self.best_model_file if keeps_best else self.last_model_file
         if not wanted.exists():
             raise RunError(f"Run {self.name} has no weights yet: wait for its first epoch to end.")
@@ -173,19 +177,25 @@ class RunFolder:
                 # A torn last line is what a kill mid-write leaves; it was never an event.
                 if line.endswith("\n"):
                     try:
-                        yield json.loads(line)
-                    except json.JSONDecodeError:
+                        event = json.loads(line)
+                    except (ValueError, RecursionError):
                         continue
+                    # Edited by hand, a line may hold anything.
+                    if isinstance(event, dict) and isinstance(event.get("step", 0), int):
+                        yield event
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
-            return read_json(path)
-        except FileNotFoundError:
+            held = read_json(path)
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(
                 f"{self.path} has no {path.name}: it is not a run folder, or the run has not come so far."
             ) from None
-        except json.JSONDecodeError as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{path} is damaged ({error}).") from None
+        if not isinstance(held, dict):
+            raise RunError(f"{path} is damaged (it holds no JSON object).")
+        return held
 
 
 def list_runs(runs: Path) -> list[RunFolder]:

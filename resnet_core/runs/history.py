@@ -71,12 +71,19 @@ def read_history(folder: RunFolder) -> History:
     """
     file = folder.events_file
     with _lock:
-        reading = _readings.pop(file, None) or _Reading(folder.config()["recipe"]["batch_size"])
+        reading = _readings.pop(file, None) or _Reading(_batch_size(folder))
         reading.catch_up(file)
         _readings[file] = reading  # the last place: the first is forgotten first
         while len(_readings) > MOST_READINGS:
             del _readings[next(iter(_readings))]
         return reading.history()
+
+
+def _batch_size(folder: RunFolder) -> int:
+    try:
+        return int(folder.config()["recipe"]["batch_size"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise RunError(f"{folder.config_file} is damaged ({error}).") from None
 
 
 def read_history_csv(path: Path, batch_size: int) -> History:
@@ -92,7 +99,7 @@ def read_history_csv(path: Path, batch_size: int) -> History:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             epochs = tuple(_row_point(row, batch_size) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, LookupError, ValueError, TypeError, OverflowError, csv.Error) as error:
         raise RunError(f"{path} can't be read as a training history ({error}).") from None
     total = epochs[-1].step if epochs else 0
     return History(
@@ -118,6 +125,10 @@ def _row_point(row: dict[str, str], batch_size: int) -> Point:
         validation_loss=_optional(row["validation_loss"]),
         validation_error_percent=_optional(row["validation_error_percent"]),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _optional(text: str) -> float | None:
@@ -176,32 +187,45 @@ class _Reading:
         return bool(file.read(len(self.tail)) == self.tail)
 
     def _take(self, line: bytes) -> None:
+        """Add what a line says; one that was edited into nonsense says nothing."""
         try:
             event = json.loads(line.decode("utf-8", errors="replace"))
-        except json.JSONDecodeError:
+            if isinstance(event, dict):
+                self._add(event)
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
             return
+
+    def _add(self, event: dict[str, Any]) -> None:
         match event.get("event"):
             case "started":
                 self._start(event)
             case "step":
                 self.steps.append(self._point(event))
-                self.eta_seconds = event["eta_seconds"]
+                self.eta_seconds = float(event["eta_seconds"])
             case "epoch":
                 point = self._point(event)
                 self.epochs.append(point)
                 self.clock_step, self.clock_seconds = point.step, point.train_seconds
-                self.eta_seconds = event["eta_seconds"]
+                self.eta_seconds = float(event["eta_seconds"])
             case "finished":
-                self.test_error_percent = event["test_error_percent"]
+                self.test_error_percent = float(event["test_error_percent"])
                 self.eta_seconds = None
             case "stopped":
                 self.eta_seconds = None
 
     def _start(self, event: dict[str, Any]) -> None:
-        step = event["step"]
+        step = int(event.get("step", 0))
         self.steps = [point for point in self.steps if point.step <= step]
         self.epochs = [point for point in self.epochs if point.step <= step]
-        self.started = event
+        counts = {key: int(event.get(key, 0)) for key in ("total_steps", "steps_per_epoch")}
+        self.started = event | counts
         self.eta_seconds = self.test_error_percent = None
         points = sorted([*self.steps[-1:], *self.epochs[-1:]], key=lambda point: point.step)
         self.clock_step, self.clock_seconds = step, 0.0
@@ -211,21 +235,21 @@ class _Reading:
             self.clock_seconds = last.train_seconds + rest
 
     def _point(self, event: dict[str, Any]) -> Point:
-        step = event["step"]
+        step = int(event["step"])
         # A step's rate is that since its epoch began, or since the run was resumed.
         since = (step - self.clock_step) * self.batch_size / event["images_per_second"]
         return Point(
             step=step,
             epoch=step / self.started["steps_per_epoch"],
             images=step * min(self.batch_size, self.started["train_images"]),
-            train_seconds=event.get("train_seconds", self.clock_seconds + since),
-            train_loss=event["train_loss"],
-            train_error_percent=event["train_error_percent"],
-            lr=event["lr"],
-            images_per_second=event["images_per_second"],
-            validation_loss=event.get("validation_loss"),
-            validation_error_percent=event.get("validation_error_percent"),
-            gradient_norms=event.get("gradient_norms") or {},
+            train_seconds=float(event.get("train_seconds", self.clock_seconds + since)),
+            train_loss=float(event["train_loss"]),
+            train_error_percent=float(event["train_error_percent"]),
+            lr=float(event["lr"]),
+            images_per_second=float(event["images_per_second"]),
+            validation_loss=_number(event.get("validation_loss")),
+            validation_error_percent=_number(event.get("validation_error_percent")),
+            gradient_norms={k: float(v) for k, v in (event.get("gradient_norms") or {}).items()},
         )
 
     def history(self) -> History:

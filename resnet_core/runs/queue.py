@@ -6,7 +6,6 @@ app and command lines can share one queue.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from resnet_core.errors import ConfigError, RunError
@@ -81,7 +80,7 @@ def runs_at_once(runs: Path) -> int:
     """How many runs of this folder may compute at a time; 1 unless set."""
     try:
         return int(read_json(_settings_file(runs))["runs_at_once"])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
         return 1
 
 
@@ -103,7 +102,7 @@ def _put(folder: RunFolder, place: int) -> None:
 def _place(folder: RunFolder) -> int:
     try:
         return int(read_json(folder.queued_file)["place"])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
         return 0  # edited by hand, or started this moment
 
 

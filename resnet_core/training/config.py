@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from resnet_core.models.config import ModelConfig
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.start import Start
 
+MOST_SEED = 2**63  # what PyTorch's generators take
+MOST_THREADS = 4096
 PRECISIONS = ("auto", "fp32", "bf16")
 SWITCHES = ("auto", "on", "off")
 
@@ -63,6 +66,13 @@ class TrainConfig:
             problems.append(
                 f"Time between checkpoints can't be {self.checkpoint_seconds:g} seconds."
             )
+        if not isfinite(self.checkpoint_seconds):
+            problems.append("Time between checkpoints should be a number of seconds.")
+        if self.threads > MOST_THREADS:
+            problems.append(f"Threads can be {MOST_THREADS} at the most, not {self.threads}.")
+        for name in ("seed", "split_seed"):
+            if not -MOST_SEED <= getattr(self, name) < MOST_SEED:
+                problems.append(f"A {name} should be a whole number of at most 63 bits.")
         if problems:
             raise ConfigError(problems)
 
@@ -85,7 +95,7 @@ class TrainConfig:
                     "start": Start(**values["start"]) if values.get("start") else None,
                 }
             )
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise RunError(f"This run's config does not fit this version ({error}).") from None
 
 

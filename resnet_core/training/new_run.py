@@ -15,7 +15,8 @@ from resnet_core.training.config import TrainConfig
 from resnet_core.training.recipes import RECIPES
 
 # What a stored config holds beside the fields of TrainConfig.
-COMMAND, EXTENSIONS = "command", "extensions"
+COMMAND, EXTENSIONS, VERSION = "command", "extensions", "format"
+FORMAT = "resnet-lab-run-1"  # not in the configs of the first versions, which read the same
 
 
 def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> RunFolder:
@@ -24,7 +25,7 @@ def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> Run
     Raises:
         RunError: `path` already holds a run.
     """
-    stored = config.to_dict() | {COMMAND: reproducing_command(config)}
+    stored = {VERSION: FORMAT} | config.to_dict() | {COMMAND: reproducing_command(config)}
     if path is None:
         return new_run_folder(runs, config.model.name, config.data, stored)
     folder = RunFolder(path)
@@ -35,8 +36,17 @@ def create_run(config: TrainConfig, runs: Path, path: Path | None = None) -> Run
 
 
 def read_config(folder: RunFolder) -> TrainConfig:
-    """The run's config as it now stands, extensions included."""
+    """The run's config as it now stands, extensions included.
+
+    Raises:
+        RunError: it is damaged, or of a version to come.
+    """
     stored = folder.config()
+    if (version := stored.pop(VERSION, FORMAT)) != FORMAT:
+        raise RunError(
+            f"Run {folder.name} was written by another version of ResNet Lab ({version}): update "
+            "this one."
+        )
     for extra in (COMMAND, EXTENSIONS):
         stored.pop(extra, None)
     return TrainConfig.from_dict(stored)
@@ -64,6 +74,7 @@ def extend(folder: RunFolder, epochs: float) -> None:
         longer = replace(config, recipe=config.recipe.changed(epochs=before + epochs))
         step = {"from_epochs": before, "to_epochs": before + epochs}
         extras = {
+            VERSION: FORMAT,
             COMMAND: f"{stored[COMMAND]}\npython -m resnet_core runs extend RUN --epochs {epochs:g}",
             EXTENSIONS: [*stored.get(EXTENSIONS, []), step],
         }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from typing import Any
 
 from resnet_core.errors import ConfigError
 
+MOST_EPOCHS = 1_000_000
 LEAST_STEP_IMAGES = 8  # batch norm needs some to estimate by
 LEAST_STEPS_AN_EPOCH = 20  # with fewer, a run of a few epochs hardly moves the weights
 OPTIMIZERS = ("sgd", "adam", "muon")
@@ -86,8 +89,15 @@ class Recipe:
             for name, known in CHOICES.items()
             if getattr(self, name) not in known
         ]
-        if self.epochs <= 0:
-            problems.append(f"A run needs more than 0 epochs, not {self.epochs:g}.")
+        if not 0 < self.epochs <= MOST_EPOCHS:
+            problems.append(
+                f"A run has more than 0 and at most {MOST_EPOCHS:,} epochs, not {self.epochs:g}."
+            )
+        problems += [
+            f"{name} should be a number, not {value}."
+            for name, value in _numbers(self)
+            if not isfinite(value)
+        ]
         if self.batch_size < 1:
             problems.append(f"A step needs at least 1 image, not {self.batch_size}.")
         if not 0 < self.lr < 100:
@@ -130,6 +140,17 @@ class Recipe:
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
         }
         return cls(**chosen)
+
+
+def _numbers(recipe: Recipe) -> Iterator[tuple[str, float]]:
+    """Its fields that are numbers, or lists of them, one by one."""
+    for name in (f.name for f in fields(recipe)):
+        value = getattr(recipe, name)
+        yield from (
+            (name, each)
+            for each in (value if isinstance(value, tuple) else (value,))
+            if isinstance(each, int | float)
+        )
 
 
 _KERAS_POINTS = (81, 121, 161, 181)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shlex
 import subprocess
 import traceback
@@ -12,8 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from resnet_core.data.dataset import Dataset, load_dataset
 from resnet_core.errors import ConfigError, LabError, RunError
@@ -130,10 +127,7 @@ def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
 
 
 def _is_disk_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in DISK_IS_FULL
-    # safetensors raises its own error, with the system's words for it.
-    return isinstance(error, SafetensorError) and os.strerror(errno.ENOSPC) in str(error)
+    return isinstance(error, OSError) and error.errno in DISK_IS_FULL
 
 
 def _tell_failure(folder: RunFolder, reason: str) -> None:
