@@ -1,0 +1,1 @@
+"""kill -9 at random moments: nothing finished is lost, nothing false is said, and it goes on after."""

@@ -1,0 +1,103 @@
+"""A run folder that is deleted or emptied under a page, at every moment of its reading."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.written_runs import write_run
+
+_watch: dict[str, Any] = {}
+
+
+def _on_audit(event: str, arguments: tuple) -> None:
+    """Python can't take a hook back, so it sleeps when nothing is watched."""
+    if not _watch or event not in ("open", "os.listdir", "os.scandir"):
+        return
+    path = arguments[0]
+    if not isinstance(path, str | bytes) or _watch["folder"] not in str(path):
+        return
+    _watch["seen"] += 1
+    if _watch["seen"] == _watch["moment"]:
+        act = _watch.pop("act")
+        folder = Path(_watch["folder"])
+        _watch.clear()
+        act(folder)
+
+
+sys.addaudithook(_on_audit)
+
+
+@contextmanager
+def disturbed(folder: Path, moment: int, act: Callable[[Path], None]) -> Iterator[None]:
+    """Just before the `moment`-th file of the folder is opened, something happens to it."""
+    _watch.update(folder=str(folder), moment=moment, act=act, seen=0)
+    try:
+        yield
+    finally:
+        _watch.clear()
+
+
+def delete(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def garble(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_bytes(b"[1, \xff")
+
+
+def look_at_runs() -> None:
+    from ui import watch
+
+    assert isinstance(watch.look("run", None), list)
+
+
+def list_the_models() -> None:
+    from export.catalogue import list_exported
+    from ui.model_view import list_models, render_models
+
+    list_exported()
+    render_models(list_models(), "run")
+
+
+def compare_runs() -> None:
+    from ui.compare import _compare
+
+    _compare(["run"], "epoch", "error", "both", "run")
+
+
+def tell_the_status() -> None:
+    from ui.layout import _status
+
+    _status()
+
+
+@pytest.mark.parametrize("read", [look_at_runs, list_the_models, compare_runs, tell_the_status])
+@pytest.mark.parametrize("act", [delete, empty, garble])
+def test_no_page_breaks_when_its_run_goes(
+    read: Callable[[], None], act: Callable[[Path], None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    for moment in range(1, 30):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        run = write_run(tmp_path / "run", epochs=1)
+        run.onnx_file.write_bytes(b"")
+        with disturbed(run.path, moment, act):
+            read()
+            is_over = bool(_watch)
+        if is_over:  # the page reads fewer files than that
+            assert moment > 1
+            break
