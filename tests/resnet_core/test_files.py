@@ -12,7 +12,11 @@ def test_leftovers_of_killed_writes_go_with_the_next_write(tmp_path: Path) -> No
     file = tmp_path / "last[1].state"
     old, fresh, other = (
         tmp_path / name
-        for name in (".last[1].state.4194381.tmp", ".last[1].state.4194382.tmp", ".best.state.4194381.tmp")
+        for name in (
+            ".last[1].state.4194381.tmp",
+            ".last[1].state.4194382.tmp",
+            ".best.state.4194381.tmp",
+        )
     )
     for leftover in (old, fresh, other):
         leftover.write_text("half")
