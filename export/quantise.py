@@ -84,16 +84,18 @@ def write_int8(
     truth, exact = labels[judges], _classes(source, seen)
     with tempfile.TemporaryDirectory() as folder:
         prepared = _prepare(source, Path(folder))
+        trials: list[tuple[Quantised, Path]] = []
         for rung in LADDER:
-            trial = Path(folder) / "trial.onnx"
+            trial = Path(folder) / f"{len(trials)}.onnx"
             _quantise(prepared, trial, images[order[:half]], rung)
             found = _classes(trial, seen)
             lost = 100 * float((found != truth).mean() - (exact != truth).mean())
+            agreement = 100 * float((found == exact).mean())
+            trials.append((Quantised(rung.kept, lost, agreement, half, len(judges)), trial))
             if lost <= MOST_LOST_POINTS:
                 break
-        model = onnx.load(trial)
-    agreement = 100 * float((found == exact).mean())
-    result = Quantised(rung.kept, lost, agreement, half, len(judges))
+        result, best = min(trials, key=lambda tried: tried[0].lost_points)
+        model = onnx.load(best)
     set_precision(model, "int8", calibration=_origin(result, seed))
     replace_file(out, lambda path: _write(model, path))
     return result
@@ -140,8 +142,14 @@ def _quantise(prepared: Path, out: Path, images: NDArray[np.uint8], rung: Rung) 
             # Unsigned after a ReLU: all 256 steps are of use, and x86 multiplies u8 by s8.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            # Seven bits a weight: without VNNI, x86 adds two products in 16 bits, and 2 · 255 · 127
+            # does not fit. Eight bits cost 1.5 to 3 points of error there, and nothing elsewhere.
+            reduce_range=True,
             op_types_to_quantize=[*LAYERS, *(["Add"] if rung.with_sums else [])],
             nodes_to_exclude=skipped,
+            # The batches' extremes are averaged: the one brightest pixel of all would make every
+            # step coarser (of `resnet20_v1`'s answers on other images 99.2 % stayed, now 99.6 %).
+            extra_options={"CalibMovingAverage": True},
         )
     finally:
         logger.setLevel(level)
