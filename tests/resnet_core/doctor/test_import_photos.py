@@ -209,7 +209,9 @@ def test_what_can_not_be_known_is_asked_for_or_said(
     theirs = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
     assert card["class_names"] == theirs and card["data"] == "unknown"
     assert any("ImageNet's, in torchvision's order" in said for said in card["imported"]["assumed"])
-    said = do_import(path, *KNOWN, "--data", "imagenet", "--name", "said")
+    assert any("0.875 of a picture's shorter side" in said for said in card["imported"]["assumed"])
+    told = ("--data", "imagenet", "--crop-share", "0.875", "--name", "said")
+    said = do_import(path, *KNOWN, *told)
     assert said["class_names"] == theirs and said["data"] == "imagenet"
     assert not said["imported"]["assumed"]
 
