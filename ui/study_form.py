@@ -11,7 +11,7 @@ from resnet_core.data.catalogue import list_datasets
 from resnet_core.errors import LabError
 from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
-from resnet_core.training.recipes import RECIPES
+from resnet_core.training.recipes import from_scratch
 from ui import jobs
 from ui.events import settled
 from ui.html import render_busy, render_command, render_problem
@@ -52,8 +52,9 @@ def build_study_form() -> StudyForm:
                 elem_id="study-data", min_width=120,
             )  # fmt: skip
             recipe = gr.Dropdown(
-                list(RECIPES), value="taste", label="Recipe", elem_id="study-recipe", min_width=120
-            )
+                from_scratch(), value="taste", label="Recipe", elem_id="study-recipe",
+                min_width=120,
+            )  # fmt: skip
             epochs = gr.Number(
                 2, minimum=0, label="Epochs", elem_id="study-epochs", min_width=100, precision=None
             )

@@ -236,6 +236,11 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+def from_scratch() -> list[str]:
+    """Names of the recipes that need no trained weights to start from."""
+    return [name for name, recipe in RECIPES.items() if recipe.train_part == "all"]
+
+
 def find_recipe(name: str) -> Recipe:
     """A recipe by name.
 

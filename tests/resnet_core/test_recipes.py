@@ -12,10 +12,11 @@ from torch import nn
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network
+from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.muon import Muon, orthogonalise
 from resnet_core.training.optimizers import make_optimizers
-from resnet_core.training.recipes import RECIPES, find_recipe, fitting_batch_size
+from resnet_core.training.recipes import RECIPES, find_recipe, fitting_batch_size, from_scratch
 from resnet_core.training.schedules import lr_share_at
 from resnet_core.training.setup import epoch_order, make_loss_function
 
@@ -198,3 +199,12 @@ def test_a_highway_net_of_56_layers_learns() -> None:
 )
 def test_small_sets_get_small_steps(images: int, wanted: int, fits: int) -> None:
     assert fitting_batch_size(images, wanted) == fits
+
+
+def test_recipes_that_need_trained_weights_are_not_offered_where_there_are_none() -> None:
+    assert "finetune" not in from_scratch() and "taste" in from_scratch()
+    for name in from_scratch():
+        TrainConfig(parse_model_name("plain8"), "shapes", find_recipe(name), "")
+    for name in RECIPES.keys() - from_scratch():
+        with pytest.raises(ConfigError, match="alone needs trained weights"):
+            TrainConfig(parse_model_name("plain8"), "shapes", find_recipe(name), "")
