@@ -134,6 +134,17 @@ def test_the_gate_is_the_models_own_test_images_or_said_not_to_be(
     assert drawn.labels is None and "cifar10 is not here" in drawn.said
 
 
+def test_a_net_for_photos_is_held_against_drawn_pictures_of_its_size(tmp_path: Path) -> None:
+    facts = replace(OnnxSession(EXPORTED.file, "cpu").facts, data="imagenet", input_size=224)
+    gate = find_gate(facts, tmp_path)
+    assert gate.images.shape == (400, 224, 224, 3) and gate.images.dtype == np.uint8
+    assert gate.labels is None and "imagenet is not here" in gate.said
+    # Each is the drawn picture, enlarged.
+    small = find_gate(replace(facts, input_size=32), tmp_path).images[:400]
+    shrunk = gate.images.reshape(400, 32, 7, 32, 7, 3).mean(axis=(2, 4))
+    assert np.abs(shrunk - small).mean() < 6
+
+
 def row(engine: str, p99: float | None, error: float | None, valid: bool = True) -> dict:
     return {
         "engine": engine, "precision": "fp32", "valid": valid, "p99_ms": p99,
