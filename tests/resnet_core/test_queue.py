@@ -14,6 +14,7 @@ import pytest
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.locks import hold, try_hold
+from resnet_core.runs import queue
 from resnet_core.runs.folder import RunFolder, RunState, claim, delete_run, list_runs
 from resnet_core.runs.queue import enqueue, move, runs_at_once, set_runs_at_once, waiting, withdraw
 from resnet_core.runs.worker import ensure_worker
@@ -66,6 +67,22 @@ def test_the_queue_keeps_order_and_can_be_changed(tmp_path: Path) -> None:
         move(a, 1)
     b.queued_file.write_text("{")  # edited by hand: still queued, first
     assert [f.name for f in waiting(tmp_path)] == ["b", "c"]
+
+
+def test_a_full_queue_takes_no_more_and_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "MOST_WAITING", 3)
+    for name in "abc":
+        enqueue(a_run(tmp_path, name))
+    late = a_run(tmp_path, "d")
+    with pytest.raises(RunError, match="3 runs wait already, and no more are taken"):
+        enqueue(late)
+    assert [f.name for f in waiting(tmp_path)] == ["a", "b", "c"]
+    assert not late.queued_file.exists()
+    withdraw(RunFolder(tmp_path / "a"))
+    enqueue(late)
+    assert [f.name for f in waiting(tmp_path)] == ["b", "c", "d"]
 
 
 def test_a_failed_run_withdrawn_again_keeps_its_reason(tmp_path: Path) -> None:
