@@ -191,6 +191,9 @@ def serve(
         head=HIDE_BROKEN_PREVIEWS,
         footer_links=["api"],
         ssr_mode=False,
+        # With it, Gradio asks itself for the page at the end and gives up after 3 s, which a busy
+        # machine may need. That the app answers it has seen just before, with all the time it took.
+        _frontend=False,
     )
 
 
