@@ -17,7 +17,7 @@ from resnet_core.data.source import NPZ_ERRORS, Arrays, as_texts
 from resnet_core.errors import DataError
 from resnet_core.locks import hold
 
-FILE_NAME = "cifar10.npz"
+FILE_NAME, LOCK_NAME = "cifar10.npz", ".cifar10.lock"
 PARTS = ".cifar10-"
 CLASS_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer",
@@ -35,7 +35,7 @@ def load_cifar10_arrays(data_folder: Path) -> Arrays:
     """
     path = data_folder / FILE_NAME
     if not path.exists():
-        with hold(data_folder / ".cifar10.lock"):  # a second process waits, then finds the file
+        with hold(data_folder / LOCK_NAME):  # a second process waits, then finds the file
             if not path.exists():
                 _download(data_folder).write(path, np.savez_compressed)
     arrays = _read(path).check(str(path))

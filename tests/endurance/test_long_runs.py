@@ -33,5 +33,7 @@ def test_a_short_life_leaves_no_files_open_and_no_temporary_ones(
         monkeypatch.setenv(name, "")  # put back afterwards
     found = soak.run(90, 2, None)
     middle, last = found["samples"][len(found["samples"]) // 2], found["samples"][-1]
-    assert last["files"] <= middle["files"] + 3 and last["children"] == 0
+    assert (
+        last["files"] <= middle["files"] + 3 and last["children"] <= found["samples"][0]["children"]
+    )
     assert last["temporary"] <= middle["temporary"] + 3

@@ -13,7 +13,7 @@ import scipy.ndimage
 import torch
 
 from resnet_core.data.augment import crop_and_flip, shift_and_flip
-from resnet_core.data.cifar10 import CLASS_NAMES
+from resnet_core.data.cifar10 import CLASS_NAMES, LOCK_NAME
 from resnet_core.data.dataset import (
     Split,
     channel_statistics,
@@ -81,7 +81,7 @@ def test_an_absent_file_is_fetched_once_and_kept(tmp_path: Path, monkeypatch) ->
         dataset = load_dataset("cifar10", tmp_path / "new")
     assert asked == [True, True]  # training and test, once; the second load read the file
     assert dataset.class_names == CLASS_NAMES and dataset.test.labels[0] == 3
-    assert [p.name for p in (tmp_path / "new").iterdir()] == ["cifar10.npz"]
+    assert {p.name for p in (tmp_path / "new").iterdir()} == {"cifar10.npz", LOCK_NAME}
 
 
 def test_a_failed_download_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
@@ -93,7 +93,7 @@ def test_a_failed_download_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", fail)
     with pytest.raises(DataError, match="--data shapes"):
         load_dataset("cifar10", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_NAME]
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:

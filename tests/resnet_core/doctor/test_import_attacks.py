@@ -193,11 +193,11 @@ def cyclic(path: Path) -> None:
     save(content, path)
 
 
-def lie(path: Path) -> None:
-    """A file of this kit that claims a million layers."""
+def lie(path: Path, layers: int) -> None:
+    """A file of this kit that claims so many layers and holds one."""
     from safetensors.torch import save_file
 
-    config = ModelConfig("plain", 8).to_dict() | {"depth": 6_000_002}
+    config = ModelConfig("plain", 8).to_dict() | {"depth": layers}
     metadata = {"format": FORMAT, "config": json.dumps(config), "class_names": "[]"}
     save_file({"classifier.weight": torch.zeros(10, 64)}, path, metadata)
 
@@ -231,7 +231,8 @@ def lie(path: Path) -> None:
         (lambda path: save(dict.fromkeys("abc", torch.zeros(3)), path), "in no way known here"),
         (nested, "nests its parts"),
         (cyclic, "nests its parts"),
-        (lie, "fewer than it has layers"),
+        (lambda path: lie(path, 302), "fewer than it has layers"),
+        (lambda path: lie(path, 6_000_002), "at most 5,000 layers"),
     ],
 )  # fmt: skip
 def test_damaged_and_deceiving_files_are_refused(
