@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/installed
 	$(BIN)/python app.py $(ARGS)
 
-# Half of the time the tests wait for processes and pages of their own, so two at a time pay.
+# Half of the time the tests wait for processes and pages of their own, so some at a time pay.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

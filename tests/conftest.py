@@ -13,6 +13,17 @@ from resnet_core.runs.folder import RunFolder
 from tests.resnet_core.live_runs import WORDS, run
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_WORKERS = 4
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Files side by side: one for two cores, and on a machine of two, one after the other.
+
+    A training yields to everything else, so that beside two busy tests it hardly moves, and the
+    third, which waits for it, gives up.
+    """
+    workers = (os.cpu_count() or 1) // 2
+    return min(workers, MOST_WORKERS) if workers > 1 else 0
 
 
 @pytest.fixture(scope="session", autouse=True)
