@@ -28,6 +28,8 @@ from tests.endurance.results import envelope
 
 FORMAT = "resnet-lab-soak-1"
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "ui" / "examples" / "ship.jpg"
+ENGINE = "onnxruntime-cpu:fp32"
 SAMPLES = 60
 WARM_UP_SHARE = 0.25
 """Of all jobs: caches fill, libraries load; slopes are taken after it."""
@@ -45,62 +47,25 @@ SHARES = {
 def jobs(folder: Path) -> dict[str, Callable[[], object]]:
     """What an app's process and a worker's do, by name; all within `folder`."""
     os.environ["RESNET_LAB_RUNS"] = str(folder / "runs")
-    os.environ["RESNET_LAB_ENGINE"] = "onnxruntime-cpu:fp32"  # or an answer starts measuring
+    os.environ["RESNET_LAB_ENGINE"] = ENGINE  # or an answer starts measuring
     from benchmarks.depth.report import as_table
     from benchmarks.depth.results import read_results
     from benchmarks.depth.study import SHIPPED_FOLDER, read_study
     from export.classifier import classify
     from export.session import OnnxSession
-    from resnet_core.data.own_images import prepare_images
     from tests.written_runs import write_run
     from ui.classify import _answer_page
     from ui.compare import _compare
     from ui.watch import look
 
-    example = ROOT / "ui" / "examples" / "ship.jpg"
-    for number in range(4):
-        write_run(folder / "runs" / f"run-{number}", seed=number)
-    pets, drawn = folder / "pets", np.random.default_rng(0)
-    for kind in ("cat", "dog"):
-        (pets / kind).mkdir(parents=True)
-        for number in range(3):
-            picture = Image.fromarray(drawn.integers(0, 256, (64, 64, 3), np.uint8))
-            picture.save(pets / kind / f"{number}.png")
-
-    def train() -> None:
-        from resnet_core.runs.folder import delete_run
-        from resnet_core.training.config import TrainConfig
-        from resnet_core.training.new_run import create_run
-        from resnet_core.training.recipes import find_recipe
-        from resnet_core.training.run import execute
-
-        recipe = find_recipe("taste").changed(epochs=0.03, batch_size=32)
-        config = TrainConfig(
-            ModelConfig("plain", 8),
-            "shapes",
-            recipe,
-            "data",
-            threads=1,
-            precision="fp32",
-            compile="off",
-        )
-        run = create_run(config, folder / "trained")
-        assert [event.kind for event in execute(run)][-1] == "finished"
-        run.environment_file.unlink()  # this process lives on
-        delete_run(run)
-
-    def prepare() -> None:
-        prepare_images(pets, folder / "data", image_size=8 + chance.randrange(24))
-        shutil.rmtree(folder / "data")
-
-    from resnet_core.models.config import ModelConfig
-
-    chance = random.Random(0)
-    runs = [f"run-{number}" for number in range(4)]
+    runs, chance = [f"run-{number}" for number in range(4)], random.Random(0)
+    for number, name in enumerate(runs):
+        write_run(folder / "runs" / name, seed=number)
+    pets = _draw_pets(folder / "pets")
     return {
         "classify": lambda: (
-            classify(example, "resnet20_v1", "onnxruntime-cpu:fp32"),
-            _answer_page(example, "plain20", "", 3, "onnxruntime-cpu:fp32"),
+            classify(EXAMPLE, "resnet20_v1", ENGINE),
+            _answer_page(EXAMPLE, "plain20", "", 3, ENGINE),
         ),
         "look": lambda: look(chance.choice(runs), None),
         "report": lambda: as_table(read_results(read_study(SHIPPED_FOLDER / "cifar10-taste-3"))),
@@ -108,9 +73,47 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
         "open": lambda: (
             OnnxSession(ROOT / "zoo" / "plain20" / "model.onnx", "cpu", threads=1).facts
         ),
-        "prepare": prepare,
-        "train": train,
+        "prepare": lambda: _prepare(pets, folder / "data", 8 + chance.randrange(24)),
+        "train": lambda: _train(folder / "trained"),
     }
+
+
+def _draw_pets(folder: Path) -> Path:
+    """Six small pictures in two classes."""
+    drawn = np.random.default_rng(0)
+    for kind in ("cat", "dog"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(3):
+            pixels = drawn.integers(0, 256, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / kind / f"{number}.png")
+    return folder
+
+
+def _prepare(pets: Path, data: Path, size: int) -> None:
+    from resnet_core.data.own_images import prepare_images
+
+    prepare_images(pets, data, image_size=size)
+    shutil.rmtree(data)
+
+
+def _train(runs: Path) -> None:
+    """A whole training of a few steps, deleted afterwards."""
+    from resnet_core.models.config import ModelConfig
+    from resnet_core.runs.folder import delete_run
+    from resnet_core.training.config import TrainConfig
+    from resnet_core.training.new_run import create_run
+    from resnet_core.training.recipes import find_recipe
+    from resnet_core.training.run import execute
+
+    recipe = find_recipe("taste").changed(epochs=0.03, batch_size=32)
+    plain = ModelConfig("plain", 8)
+    config = TrainConfig(
+        plain, "shapes", recipe, "data", threads=1, precision="fp32", compile="off"
+    )
+    run = create_run(config, runs)
+    assert [event.kind for event in execute(run)][-1] == "finished"
+    run.environment_file.unlink()  # this process lives on
+    delete_run(run)
 
 
 def held(folder: Path) -> dict[str, float]:
