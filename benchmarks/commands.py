@@ -19,7 +19,7 @@ from benchmarks.transfer.commands import add_transfer
 from benchmarks.under_load.commands import add_under_load
 from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
-from benchmarks.work.commands import add_work
+from benchmarks.work.commands import add_photo_answers, add_work
 from resnet_core.console import Commands
 
 
@@ -48,6 +48,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_compare(commands)
     add_depth(commands)
     add_work(commands)
+    add_photo_answers(commands)
     add_why(commands)
     add_transfer(commands)
     add_throughput(commands)

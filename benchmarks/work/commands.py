@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.fetch import default_weights_folder
 from resnet_core.console import Commands
 from resnet_core.files import write_text
 
@@ -25,6 +27,46 @@ def add_work(commands: Commands[argparse.ArgumentParser]) -> None:
         "fp32, random weights; default: 0, not at all)",
     )  # fmt: skip
     parser.set_defaults(execute=_work)
+
+
+def add_photo_answers(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "what AlexNet, VGG and the fetched ResNets say of one photo"
+    parser = commands.add_parser("photo-answers", help=text, description=text)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument(
+        "--fetch", action="store_true",
+        help="first fetch torchvision's weights of AlexNet and VGG that are not here (1.4 GB)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights-folder", type=Path, default=default_weights_folder(), help="where they are kept"
+    )
+    parser.add_argument("--url", default="", help="another server of the same files")
+    parser.add_argument("--json", action="store_true", help="print a JSON list")
+    parser.set_defaults(execute=_photo_answers)
+
+
+def _photo_answers(options: argparse.Namespace) -> None:
+    from benchmarks.work.answers import (
+        as_text,
+        ask_predecessors,
+        ask_residual_nets,
+        fetch,
+        missing_weights,
+    )
+    from export.fetch_commands import tell
+
+    folder = options.weights_folder
+    for theirs in missing_weights(folder, options.url) if options.fetch else []:
+        for event in fetch(theirs, folder):
+            print(f"{theirs.net}: {tell(event)}", file=sys.stderr)
+    said = [
+        *ask_predecessors(options.photo, folder, options.url),
+        *ask_residual_nets(options.photo),
+    ]
+    if options.json:
+        print(json.dumps([each.to_dict() for each in said], indent=2))
+    else:
+        print(as_text(said))
 
 
 def _measure(rounds: int, command: str) -> StoredWork:
