@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.depth.report import cells_in_words
@@ -15,6 +16,7 @@ from benchmarks.throughput.stored import fastest, read_speed
 from benchmarks.work.report import time_finding
 from benchmarks.work.stored import read_work
 from export.confidence import read_confidence
+from resnet_core.files import read_json
 from resnet_core.zoo import zoo_entries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +70,23 @@ def test_the_shipped_times_of_photo_nets_are_told() -> None:
     assert f"ResNet-152 takes {ratio.removesuffix(')')}; " in README
     assert f"; {times['resnet152']} against {times['vgg19']} ms)" in README
     assert f"--rounds {len(found.times[0].rounds_ms)}`" in README
+
+
+def test_the_shipped_transfer_stands_in_its_table() -> None:
+    shipped = read_json(ROOT / "studies" / "transfer" / "cifar10-50-a-class.json")
+    names = {"head": "head only", "last_stage": "last stage and head", "all": "all of it",
+             "scratch": "from random weights, 100 epochs"}  # fmt: skip
+    for row in shipped["summary"]:
+        errors = [
+            each["test_error_percent"] for each in shipped["results"] if each["way"] == row["way"]
+        ]
+        assert len(errors) == 3 and np.mean(errors) == pytest.approx(row["test_error_percent"])
+        half = 4.303 * np.std(errors, ddof=1) / 3**0.5  # Student's t, two degrees of freedom
+        assert (
+            f"| {names[row['way']]} | {np.mean(errors):.2f} ± {half:.2f} % "
+            f"| {row['train_seconds']:.1f} s |"
+        ) in README
+    assert f"{shipped['start_test_error_percent']:.2f} % test error" in README
 
 
 def test_linked_files_exist() -> None:

@@ -34,6 +34,7 @@ class Result:
     """What always guessing one class would have."""
     train_seconds: float
     command: str
+    """With `FOLDER` for where sets and runs are, which `--folder` keeps."""
 
 
 def measure(
@@ -112,5 +113,5 @@ def _result(way: str, per_class: int, config: TrainConfig, folder: Path) -> Resu
         test_error_percent=summary["test_error_percent"],
         majority_error_percent=summary["majority_error_percent"],
         train_seconds=summary["train_seconds"],
-        command=reproducing_command(config),
+        command=reproducing_command(config).replace(str(folder), "FOLDER"),
     )
