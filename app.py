@@ -21,9 +21,6 @@ def main() -> int:
         if said := getattr(options, name):
             os.environ[f"RESNET_LAB_{name.upper()}"] = said
 
-    from ui.steady_memory import give_back_what_is_freed
-
-    give_back_what_is_freed()  # before Gradio starts threads
     from resnet_core.errors import LabError
     from ui.layout import build_app, serve  # after the options: `--help` need not wait for Gradio
 

@@ -27,6 +27,7 @@ from ui.kept_files import KEPT_SECONDS, keep_in
 from ui.models import build_models_tab
 from ui.run_view import render_status
 from ui.speed import build_speed_tab
+from ui.steady_memory import give_back_what_is_freed
 from ui.train import build_train_tab
 
 HERE = Path(__file__).parent
@@ -170,6 +171,7 @@ def serve(
     if password is not None:
         print(EXPOSED.format(host=host, user=USER), flush=True)
     stop_fetching()
+    give_back_what_is_freed()
     app.queue(max_size=MOST_WAITING, api_open=False)
     app.launch(
         auth=None if password is None else checking(password),

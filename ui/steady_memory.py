@@ -15,8 +15,8 @@ def give_back_what_is_freed() -> bool:
     """Have glibc keep no freed pixels; False where the system's allocator is another.
 
     Left alone, it makes up to eight arenas a core, one for each thread that asks at the same time,
-    and after the first large picture it keeps blocks of up to 32 MB in them. Call it before there
-    are threads: arenas that exist stay.
+    and after the first large picture it keeps blocks of up to 32 MB in them. Call it before many
+    threads run: arenas that exist stay.
     """
     if not sys.platform.startswith("linux"):
         return False
