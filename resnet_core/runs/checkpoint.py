@@ -84,10 +84,22 @@ def load_checkpoint(
         model.load_state_dict(weights, strict=True)
         for number, optimizer in enumerate(optimizers):
             _unpack_optimizer(optimizer, number, tensors)
-        generator.set_state(tensors[_generator_name(rank)])
-        return Progress(**json.loads(metadata["progress"]))
+        progress = Progress(**json.loads(metadata["progress"]))
+        _restore_generator(generator, tensors[_generator_name(rank)], progress.step)
+        return progress
     except LOAD_ERRORS as error:
         raise RunError(f"{path} can't be resumed from ({error}): start the run again.") from None
+
+
+def _restore_generator(generator: torch.Generator, state: Tensor, step: int) -> None:
+    """Where it stood; or, on another kind of device, whose generator has another state, anew.
+
+    A run that goes on elsewhere draws other crops there, as good as those it would have drawn.
+    """
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)
+    else:
+        generator.manual_seed(generator.initial_seed() + step)
 
 
 def _generator_name(rank: int) -> str:

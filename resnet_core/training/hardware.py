@@ -36,13 +36,19 @@ class Hardware:
         )
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile the function where that was chosen."""
-        return torch.compile(function) if self.compiled else function
+        """Compile the function where that was chosen, and is not done block by block."""
+        is_whole = self.compiled and not self.compiles_blocks
+        return torch.compile(function) if is_whole else function
+
+    @property
+    def compiles_blocks(self) -> bool:
+        """Whether each kind of block is compiled, and not the step: on a GPU, which replays it."""
+        return self.compiled and self.device.type == "cuda"
 
     def synchronise(self) -> None:
         """Wait for a GPU to finish what it was given, so that a clock tells the truth."""
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            torch.cuda.current_stream(self.device).synchronize()
 
 
 def choose_hardware(
@@ -82,7 +88,7 @@ def choose_hardware(
     chosen = torch.device(device)
     if precision == "auto":
         precision = "bf16" if has_native_bf16(chosen) else "fp32"
-    return Hardware(chosen, precision, _should_compile(compiled, train_images))
+    return Hardware(chosen, precision, _should_compile(compiled, train_images, chosen))
 
 
 def has_native_bf16(device: torch.device) -> bool:
@@ -93,9 +99,11 @@ def has_native_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
-def _should_compile(compiled: str, train_images: int) -> bool:
+def _should_compile(compiled: str, train_images: int, device: torch.device) -> bool:
     if compiled != "auto":
         return compiled == "on"
+    if device.type == "cuda":  # which replays its steps; what compiling adds is not measured yet
+        return False
     has_compiler = shutil.which("g++") is not None or shutil.which("clang++") is not None
     return has_compiler and train_images >= COMPILE_PAYS_AFTER_IMAGES
 

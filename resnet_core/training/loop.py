@@ -143,17 +143,26 @@ def _take_step(
     setup: Setup, learner: Learner, chosen: Tensor, step: int, measures_gradient: bool
 ) -> tuple[Tensor, Tensor]:
     """One optimiser step, on this process's images: mean loss and wrong answers of the team."""
-    inputs = learner.feed.take(chosen, learner.generator)
     learner.optimizers.set_share(_lr_share(setup, learner, step))
+    if learner.graphed is not None:
+        loss, mistakes = learner.graphed.take(chosen)
+        if measures_gradient:
+            _measure_gradient(setup, learner, step)
+        return loss, mistakes
+    inputs = learner.feed.take(chosen, learner.generator)
     learner.optimizers.zero_grad()
     loss, mistakes = learner.loss_and_wrong(inputs, setup.train.labels[chosen])
     loss.backward()  # type: ignore[no-untyped-call]
     loss, mistakes = setup.team.join_step(learner.model.network, loss.detach(), mistakes)
     if measures_gradient:
-        learner.gradient_norms = gradient_norms(learner.model.network)
-        _check_finite(setup, sum(learner.gradient_norms.values()), step + 1)
+        _measure_gradient(setup, learner, step)
     learner.optimizers.step()
     return loss, mistakes
+
+
+def _measure_gradient(setup: Setup, learner: Learner, step: int) -> None:
+    learner.gradient_norms = gradient_norms(learner.model.network)
+    _check_finite(setup, sum(learner.gradient_norms.values()), step + 1)
 
 
 def _check_finite(setup: Setup, value: float, step: int) -> None:

@@ -8,7 +8,7 @@ are also kept at a fixed norm, so the learning rate is an angle in radians.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -32,7 +32,8 @@ def orthogonalise(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        # a x + (b G + c G G) x, in as few kernels as there are: a GPU waits for each of them.
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if is_tall else x
 
 
@@ -51,10 +52,15 @@ class Muon(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for kernels in _by_shape([p for p in group["params"] if p.grad is not None]):
-                self._turn(kernels, group["lr"], group["momentum"])
+            kernels = [p for p in group["params"] if p.grad is not None]
+            if not kernels:
+                continue
+            ahead = self._look_ahead(kernels, group["momentum"])
+            for places in _by_shape(kernels):
+                _turn([kernels[i] for i in places], [ahead[i] for i in places], group["lr"])
 
-    def _turn(self, kernels: list[Tensor], lr: float, momentum: float) -> None:
+    def _look_ahead(self, kernels: list[Tensor], momentum: float) -> Sequence[Tensor]:
+        """Update the running sums; the gradients as Nesterov has them."""
         for kernel in kernels:
             if "momentum_buffer" not in self.state[kernel]:
                 self.state[kernel]["momentum_buffer"] = torch.zeros_like(kernel)
@@ -62,20 +68,35 @@ class Muon(Optimizer):
         gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
         torch._foreach_mul_(buffers, momentum)
         torch._foreach_add_(buffers, gradients)
-        ahead = torch._foreach_add(gradients, buffers, alpha=momentum)
-        # All kernels of one shape at once: the products are too small to fill a machine singly.
-        turned = orthogonalise(torch.stack([direction.flatten(1) for direction in ahead]))
-        norms = torch._foreach_norm(kernels)
-        torch._foreach_mul_(
-            kernels, [len(k) ** 0.5 / n for k, n in zip(kernels, norms, strict=True)]
-        )
-        torch._foreach_add_(
-            kernels, [t.view_as(k) for t, k in zip(turned, kernels, strict=True)], alpha=-lr
-        )
+        return torch._foreach_add(gradients, buffers, alpha=momentum)
 
 
-def _by_shape(kernels: list[Tensor]) -> list[list[Tensor]]:
-    groups: dict[torch.Size, list[Tensor]] = {}
-    for kernel in kernels:
-        groups.setdefault(kernel.shape, []).append(kernel)
+def _turn(kernels: list[Tensor], directions: list[Tensor], lr: float | Tensor) -> None:
+    """Bring kernels of one shape to their norm and move them, all at once.
+
+    Singly the products are too small to fill a machine. The rate may be a tensor, which a GPU
+    reads when it comes to it.
+    """
+    turned = orthogonalise(_stack(directions))
+    matrices = _stack(kernels)
+    scale = len(kernels[0]) ** 0.5 / matrices.flatten(1).norm(dim=1)
+    moved = matrices * scale[:, None, None] - lr * turned
+    out, channels, height, width = kernels[0].shape
+    shaped = moved.view(-1, out, height, width, channels).permute(0, 1, 4, 2, 3)
+    torch._foreach_copy_(kernels, list(shaped.unbind(0)))
+
+
+def _stack(kernels: list[Tensor]) -> Tensor:
+    """(out, in, k, k) each → (B, out, k * k * in): the order in which channels-last kernels lie.
+
+    The order of columns changes nothing: orthogonalising commutes with it.
+    """
+    return torch.stack([kernel.permute(0, 2, 3, 1).flatten(1) for kernel in kernels])
+
+
+def _by_shape(kernels: list[Tensor]) -> list[list[int]]:
+    """The places of kernels that have one shape."""
+    groups: dict[torch.Size, list[int]] = {}
+    for place, kernel in enumerate(kernels):
+        groups.setdefault(kernel.shape, []).append(place)
     return list(groups.values())

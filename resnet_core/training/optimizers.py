@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from resnet_core.models.blocks import HighwayBlock
@@ -26,7 +27,16 @@ class OptimizerSet:
         """Set every learning rate to this share of its peak."""
         for member, peaks in zip(self.members, self._peaks, strict=True):
             for group, peak in zip(member.param_groups, peaks, strict=True):
-                group["lr"] = peak * share
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(peak * share)
+                else:
+                    group["lr"] = peak * share
+
+    def keep_rates_on(self, device: torch.device) -> None:
+        """Hold the rates where the steps are computed, which read them as they come to them."""
+        for member in self.members:
+            for group in member.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=device)
 
     def zero_grad(self) -> None:
         for member in self.members:
@@ -70,7 +80,11 @@ def make_optimizers(recipe: Recipe, network: nn.Module, devices: int = 1) -> Opt
     if recipe.optimizer == "adam":
         # Epsilon as in Keras; L2 goes through the gradient, as a loss term does.
         return OptimizerSet(Adam(groups, lr=lr, eps=1e-7))
-    sgd = SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    # Fused, it takes a rate that lies on the GPU.
+    on_gpu = groups[0]["params"][0].is_cuda
+    sgd = SGD(
+        groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=on_gpu or None
+    )
     if not kernels:
         return OptimizerSet(sgd)
     turned = _by_share(kernels, shares, recipe.muon_lr)

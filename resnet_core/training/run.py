@@ -6,7 +6,7 @@ import errno
 import shlex
 import subprocess
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,17 +27,23 @@ from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.loop import train
 from resnet_core.training.new_run import program, read_config, times_tested
 
+EARLIER = "earlier"
+SAME_MACHINE = ("cpu", "cores", "gpu", "torch")
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def execute(
-    folder: RunFolder, tensorboard: bool | None = None, team: Team = ALONE
+    folder: RunFolder,
+    tensorboard: bool | None = None,
+    team: Team = ALONE,
+    load: Callable[[str, Path], Dataset] = load_dataset,
 ) -> Iterator[Event]:
     """Train in the folder from where it stands, recording every event, to the end or to a stop.
 
     Args:
         tensorboard: from here on with TensorBoard's files, or without; None as before.
         team: the processes that do this side by side; its leader writes.
+        load: what gives the data set of a name and a data folder.
 
     Raises:
         RunError: the run is finished, or another process works on it.
@@ -54,7 +60,7 @@ def execute(
         # Options are checked before the data is read or fetched.
         choose_hardware(config.device, config.precision, config.compile, 0, team)
         mirror = choose_mirror(folder, config.tensorboard)
-        dataset = team.leader_first(lambda: load_dataset(config.data, Path(config.data_folder)))
+        dataset = team.leader_first(lambda: load(config.data, Path(config.data_folder)))
         _check_fit(config, dataset)
         events = train(config, dataset, folder, team)
         for event in mirror(record(events, folder)) if team.is_leader else events:
@@ -87,7 +93,19 @@ def _begin(folder: RunFolder, devices: int, processes: int) -> None:
             f"Run {folder.name} trains with {devices} process(es), not {processes}: its steps "
             f"depend on that. Go on with `{words}`."
         )
-    claim(folder, describe_environment() | {"commit": current_commit()})
+    here = describe_environment() | {"commit": current_commit()}
+    claim(folder, here | _earlier_machines(folder, here))
+
+
+def _earlier_machines(folder: RunFolder, here: dict[str, Any]) -> dict[str, Any]:
+    """The environments of other machines that the run was trained on before, oldest first."""
+    if not folder.environment_file.exists():
+        return {}
+    before = {k: v for k, v in folder.environment().items() if not k.startswith("process_")}
+    earlier = before.pop(EARLIER, [])
+    if before and any(before.get(fact) != here.get(fact) for fact in SAME_MACHINE):
+        earlier = [*earlier, before]
+    return {EARLIER: earlier} if earlier else {}
 
 
 def misfits(model: ModelConfig, dataset: Dataset) -> list[str]:

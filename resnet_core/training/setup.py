@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic
 from typing import cast
 
@@ -21,9 +22,11 @@ from resnet_core.data.dataset import (
 from resnet_core.models.network import PixelModel
 from resnet_core.runs.checkpoint import Progress, load_checkpoint
 from resnet_core.runs.folder import RunFolder
+from resnet_core.training.compiled_blocks import compile_blocks
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.distributed import Team
 from resnet_core.training.feed import PictureFeed, make_feed
+from resnet_core.training.graphed import GraphedStep, can_graph
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
@@ -41,6 +44,8 @@ class Setup:
     hardware: Hardware
     train: Split
     validation: Split
+    statistics: tuple[Tensor, Tensor]
+    """Mean and deviation of the training pixels, as the recipe normalises by them."""
     test: Split
     class_names: tuple[str, ...]
     steps_per_epoch: int
@@ -70,6 +75,8 @@ class Learner:
     feed: PictureFeed
     loss_and_wrong: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     progress: Progress
+    graphed: GraphedStep | None = None
+    """The same step, recorded for a GPU."""
     gradient_norms: dict[str, float] = field(default_factory=dict)
     """Of the last step that was to be reported."""
     reported_at: float = field(default_factory=monotonic)
@@ -87,8 +94,7 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     recipe = config.recipe
     # A tenth at the most: small sets keep enough to learn from.
     held_out = min(recipe.validation_images, len(dataset.train) // 10)
-    train_split, validation = split_validation(dataset.train, held_out, config.split_seed)
-    steps_per_epoch = max(1, len(train_split) // (recipe.batch_size * team.size))
+    steps_per_epoch = max(1, (len(dataset.train) - held_out) // (recipe.batch_size * team.size))
     total_steps = max(1, round(recipe.epochs * steps_per_epoch))
     images = total_steps * recipe.batch_size
     if config.threads:
@@ -96,18 +102,35 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     hardware = choose_hardware(
         config.device, config.precision, config.compile, images_to_compile_for(recipe, images), team
     )
+    train, validation, statistics = _prepare(
+        dataset, held_out, config.split_seed, recipe.normalisation, hardware.device
+    )
     return Setup(
         config=config,
         folder=folder,
         team=team,
         hardware=hardware,
-        train=train_split.to(hardware.device),
-        validation=validation.to(hardware.device),
+        train=train,
+        validation=validation,
+        statistics=statistics,
         test=dataset.test,
         class_names=dataset.class_names,
         steps_per_epoch=steps_per_epoch,
         total_steps=total_steps,
     )
+
+
+@lru_cache(maxsize=1)
+def _prepare(
+    dataset: Dataset, held_out: int, seed: int, normalisation: str, device: torch.device
+) -> tuple[Split, Split, tuple[Tensor, Tensor]]:
+    """Training and validation images on the device, and the mean and deviation of the former.
+
+    Once for all nets that a process trains on them.
+    """
+    train, validation = split_validation(dataset.train, held_out, seed)
+    measure = pixel_mean if normalisation == "per_pixel_mean" else channel_statistics
+    return train.to(device), validation.to(device), measure(train)
 
 
 def images_to_compile_for(recipe: Recipe, images: int) -> int:
@@ -122,8 +145,7 @@ def make_learner(setup: Setup) -> Learner:
         RunError: the checkpoint is damaged or belongs to another net, or the start's file is gone.
     """
     recipe, device = setup.recipe, setup.hardware.device
-    measure = pixel_mean if recipe.normalisation == "per_pixel_mean" else channel_statistics
-    mean, std = measure(setup.train.to(torch.device("cpu")))
+    mean, std = setup.statistics
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(setup.config.seed)
         model = PixelModel(setup.config.model, mean, std)
@@ -142,8 +164,15 @@ def make_learner(setup: Setup) -> Learner:
             setup.folder.state_file, model, optimizers.members, generator, setup.team.rank
         )
     feed = make_feed(model, recipe, setup.train, setup.validation, setup.hardware)
+    if setup.hardware.compiles_blocks:
+        compile_blocks(model.network)
     step = make_loss_function(feed.network, recipe, setup.hardware)
-    return Learner(model, optimizers, generator, feed, step, progress)
+    learner = Learner(model, optimizers, generator, feed, step, progress)
+    if setup.team.size == 1 and can_graph(setup.hardware, recipe, feed):
+        learner.graphed = GraphedStep(
+            model, feed, setup.train.labels, step, optimizers, generator, recipe.batch_size
+        )
+    return learner
 
 
 def make_loss_function(

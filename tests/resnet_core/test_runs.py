@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,3 +187,26 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunError, match="can't be resumed"):
         load_checkpoint(path, net, [optimizer], torch.Generator())
+
+
+def test_a_run_goes_on_on_another_kind_of_device(tmp_path: Path) -> None:
+    model, generator = torch.nn.Linear(2, 2), torch.Generator().manual_seed(5)
+    path = tmp_path / "last.state"
+    elsewhere = torch.arange(16, dtype=torch.uint8)  # what a GPU's generator keeps
+    save_checkpoint(path, model, [], [elsewhere], Progress(step=7))
+    assert load_checkpoint(path, model, [], generator).step == 7
+    # Neither what its own seed draws first, nor the same at every step.
+    drawn = torch.rand(1, generator=generator)
+    assert drawn == torch.rand(1, generator=torch.Generator().manual_seed(12))
+
+
+def test_a_run_names_the_machines_it_was_trained_on(tmp_path: Path, unbroken: RunFolder) -> None:
+    folder = RunFolder(tmp_path / "moved")
+    shutil.copytree(unbroken.path, folder.path)
+    folder.summary_file.unlink()
+    before = {"cpu": "another", "cores": 16, "gpu": "a GPU", "process_id": 1}
+    write_json(folder.environment_file, before | {"process_started_at": "never"})
+    assert run("resume", folder.path).returncode == 0
+    environment = folder.summary()["environment"]
+    assert environment["torch"] == torch.__version__
+    assert environment["earlier"] == [{"cpu": "another", "cores": 16, "gpu": "a GPU"}]
