@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.comparison import add_compare
 from benchmarks.depth.commands import add_depth
+from benchmarks.depth.room_commands import add_room
 from benchmarks.folder.commands import add_folder
 from benchmarks.load.commands import add_load
 from benchmarks.roofline.commands import add_roofline
@@ -47,6 +48,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     add_folder(commands)
     add_compare(commands)
     add_depth(commands)
+    add_room(commands)
     add_work(commands)
     add_photo_answers(commands)
     add_why(commands)

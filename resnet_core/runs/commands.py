@@ -13,10 +13,11 @@ from typing import Any
 from resnet_core.console import Commands
 from resnet_core.display import clock
 from resnet_core.errors import RunError
+from resnet_core.events import Event, Finished
 from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
 from resnet_core.runs.queue import enqueue, move, runs_at_once, set_runs_at_once, withdraw
 from resnet_core.runs.summary import describe_run, describe_runs, log_tail, size_bytes
-from resnet_core.runs.worker import ensure_worker, work
+from resnet_core.runs.worker import ensure_worker, step_back, work
 from resnet_core.training.config import default_runs_folder
 from resnet_core.training.new_run import extend
 
@@ -40,6 +41,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         ("withdraw", _withdraw, add_run, "take it out of the queue"),
         ("limit", _limit, _add_limit, "how many runs compute at a time"),
         ("work", _work, add_runs_folder, "start queued runs until none is left"),
+        ("together", _together, _add_together, "train queued runs in one process, as a GPU likes"),
     ):
         parser = actions.add_parser(name, help=help_text, description=help_text)
         add(parser)
@@ -228,3 +230,29 @@ def _limit(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> None:
     work(options.runs)
+
+
+def _add_together(parser: argparse.ArgumentParser) -> None:
+    add_runs_folder(parser)
+    parser.add_argument(
+        "--at-once", type=int, help="runs at a time (default: as `runs limit` has it)"
+    )
+
+
+def _together(options: argparse.Namespace) -> None:
+    from resnet_core.training.together import queued, train_together
+
+    step_back()
+    at_once = options.at_once or runs_at_once(options.runs)
+    train_together(queued(options.runs), at_once, _tell)
+
+
+def _tell(folder: RunFolder, event: Event | Exception) -> None:
+    """A line for each run that ends."""
+    if isinstance(event, Finished):
+        print(
+            f"{folder.name}: test {event.test_error_percent:.2f} %, {clock(event.train_seconds)}",
+            flush=True,
+        )
+    elif isinstance(event, Exception):
+        print(f"{folder.name}: {event}", flush=True)

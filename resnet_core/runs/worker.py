@@ -20,6 +20,7 @@ from resnet_core.files import write_text
 from resnet_core.locks import try_hold
 from resnet_core.runs.folder import RunFolder, RunState, claim, list_runs, sweep_deleted
 from resnet_core.runs.queue import runs_at_once, waiting
+from resnet_core.training.machine import nvidia_driver
 
 LOOK_EVERY_SECONDS = 0.3
 NICENESS = 5  # so that a picture is still classified at once while a net trains
@@ -50,6 +51,10 @@ def work(runs: Path) -> None:
 
 
 def _drain(runs: Path) -> None:
+    if runs_at_once(runs) > 1 and nvidia_driver() is not None:
+        # Processes would take turns on a GPU; the streams of one process share it.
+        _start_together(runs).wait()
+        return
     children: dict[str, tuple[RunFolder, subprocess.Popen[bytes]]] = {}
     while True:
         for name, (folder, process) in list(children.items()):
@@ -67,6 +72,11 @@ def _drain(runs: Path) -> None:
 
 def _running(runs: Path) -> int:
     return sum(run.state() is RunState.RUNNING for run in list_runs(runs))
+
+
+def _start_together(runs: Path) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "resnet_core", "runs", "together", "--runs", str(runs.resolve())]
+    return start_detached(words, runs / ".worker.log")
 
 
 def _start_run(folder: RunFolder) -> subprocess.Popen[bytes]:

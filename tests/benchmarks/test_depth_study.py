@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks.depth.engine import StudyProgress
 from benchmarks.depth.results import read_results
-from benchmarks.depth.room import best_number
 from benchmarks.depth.study import PlannedRun, list_studies, plan, read_study
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
@@ -149,13 +148,6 @@ def test_a_damaged_study_is_said(tmp_path: Path) -> None:
         write_json(tmp_path / "study.json", content)  # type: ignore[arg-type]
         with pytest.raises(RunError, match="can't be read"):
             read_study(tmp_path)
-
-
-def test_as_many_nets_at_once_as_still_help() -> None:
-    rates = {1: 100.0, 2: 190.0, 4: 350.0, 8: 360.0, 16: 900.0}
-    assert best_number(rates.get) == 4
-    assert best_number({1: 100.0, 2: 190.0}.get) == 2  # four do not fit
-    assert best_number({1: 100.0, 2: 101.0}.get) == 1
 
 
 def test_progress_counts_work_not_runs() -> None:
