@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from export.engines import on_onnxruntime, on_openvino, on_pytorch
+from export.engines import on_cuda_graphs, on_onnxruntime, on_openvino, on_pytorch
 from export.engines.interface import Engine, Obstacle
 from resnet_core.errors import ConfigError, ModelError
 
 ENGINES: dict[str, Engine] = {
     engine.key: engine
-    for engine in (*on_pytorch.ENGINES, *on_onnxruntime.ENGINES, *on_openvino.ENGINES)
+    for engine in (
+        *on_pytorch.ENGINES,
+        *on_cuda_graphs.ENGINES,
+        *on_onnxruntime.ENGINES,
+        *on_openvino.ENGINES,
+    )
 }
 
 
