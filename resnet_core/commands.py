@@ -320,7 +320,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     hardware = choose_hardware(options.device, options.precision, "off", 0)
     split = dataset.train if options.split == "train" else dataset.test
     model = found.saved.model.to(hardware.device)
-    score = evaluate(model, split.to(hardware.device), hardware)
+    with hardware.exact():
+        score = evaluate(model, split.to(hardware.device), hardware)
     if options.json:
         print(
             json.dumps(

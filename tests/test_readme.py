@@ -43,8 +43,9 @@ def test_how_strange_pictures_are_told_stands_in_its_table(entry) -> None:
     assert f"| {entry.name} | {found.test_flagged_percent:.1f} % | {told} |" in README
 
 
-def test_the_shipped_study_stands_in_its_table() -> None:
-    cells = read_results(read_study(SHIPPED_FOLDER / "cifar10-taste-3"))
+@pytest.mark.parametrize("name", ["cifar10-taste-3", "cifar10-fast-30"])
+def test_a_shipped_study_stands_in_its_table(name: str) -> None:
+    cells = read_results(read_study(SHIPPED_FOLDER / name))
     assert cells
     for cell in cells:
         family, depth, seeds, train, test, *_ = cells_in_words(cell)

@@ -224,11 +224,12 @@ def studies_folder() -> Path:
 
 
 def list_studies() -> list[Path]:
-    """The person's own studies by name, then those that ship."""
-    found: list[Path] = []
-    for folder in (studies_folder(), SHIPPED_FOLDER):
-        found += sorted(file.parent for file in folder.glob(f"*/{STUDY_FILE}"))
-    return found
+    """The person's own studies by name, then those that ship, the one with the most runs first."""
+    own, shipped = (
+        sorted(file.parent for file in folder.glob(f"*/{STUDY_FILE}"))
+        for folder in (studies_folder(), SHIPPED_FOLDER)
+    )
+    return own + sorted(shipped, key=lambda path: -sum(each.is_dir() for each in path.iterdir()))
 
 
 def describe(study: Study) -> str:

@@ -90,9 +90,7 @@ def _change(ratio: float | None) -> str:
         return f"grows {times(ratio)} times"
     if ratio < 1 / LEVEL:
         return f"shrinks {times(1 / ratio)} times"
-    return (
-        f"stays level ({times(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'})"
-    )
+    return f"changes little ({times(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'})"
 
 
 def times(ratio: float) -> str:

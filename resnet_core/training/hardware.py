@@ -35,6 +35,10 @@ class Hardware:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         )
 
+    def exact(self) -> AbstractContextManager[Any]:
+        """fp32 as a CPU computes it: a GPU's convolutions would use TF32, which has fewer digits."""
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Compile the function where that was chosen, and is not done block by block."""
         is_whole = self.compiled and not self.compiles_blocks

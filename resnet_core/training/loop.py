@@ -285,8 +285,9 @@ def _finish(setup: Setup, learner: Learner) -> Finished:
     if keeps_best:
         model = load_model(setup.folder.best_model_file).model.to(setup.hardware.device)
     # In fp32, whatever it was trained in: that is what an exported model computes.
-    exact = replace(setup.hardware, precision="fp32")
-    score: Score = evaluate(model, setup.test.to(exact.device), exact)
+    fp32 = replace(setup.hardware, precision="fp32")
+    with fp32.exact():
+        score: Score = evaluate(model, setup.test.to(fp32.device), fp32)
     _check_finite(setup, score.loss, progress.step)
     return Finished(
         step=progress.step,

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.depth.engine import StudyProgress
 from benchmarks.depth.results import read_results
-from benchmarks.depth.study import PlannedRun, list_studies, plan, read_study
+from benchmarks.depth.study import SHIPPED_FOLDER, PlannedRun, list_studies, plan, read_study
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.runs.folder import RunFolder, RunState
@@ -156,3 +156,10 @@ def test_progress_counts_work_not_runs() -> None:
     progress = StudyProgress(rows)
     assert progress.is_moving and progress.share_done == pytest.approx((20 + 28) / 76)
     assert PlannedRun(1, 56, "plain").folder_name == "plain56-seed1"
+
+
+def test_of_the_shipped_studies_the_largest_is_shown_first() -> None:
+    shipped = [read_study(path) for path in list_studies() if path.parent == SHIPPED_FOLDER]
+    assert len(shipped) > 1
+    runs = [len(study.runs) for study in shipped]
+    assert runs == sorted(runs, reverse=True)

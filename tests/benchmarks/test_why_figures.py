@@ -50,7 +50,7 @@ def subset(error: float, *members: str) -> dict:
     [
         (1e-6, "vanishes: towards the input it shrinks 1 million times in plain20"),
         (5e6, "does not vanish: towards the input it grows 5 million times in plain20"),
-        (3.0, "does not vanish: towards the input it stays level (3.0 times larger) in plain20"),
+        (3.0, "does not vanish: towards the input it changes little (3.0 times larger) in plain20"),
         (None, "does not vanish: towards the input it leaves the range of numbers in plain20"),
     ],
 )

@@ -28,6 +28,10 @@ def test_the_zoo_is_complete_and_small() -> None:
     assert sum(p.stat().st_size for p in ZOO_FOLDER.rglob("*")) <= 40e6
 
 
+# He et al. 2015, Table 6, and for 56 layers what a GPU was asked for.
+BARS = {"resnet20_v1": 8.75, "resnet56_v1": 6.3}
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 def test_plain_onnxruntime_on_raw_pixels_reaches_the_cards_error(
     name: str, data_folder: Path
@@ -47,8 +51,7 @@ def test_plain_onnxruntime_on_raw_pixels_reaches_the_cards_error(
     error_percent = 100 * (guesses != labels).mean()
     # A tie of two classes may fall either way on another chip: two pictures at the most.
     assert error_percent == pytest.approx(ENTRIES[name].card["test_error_percent"], abs=0.021)
-    if name == "resnet20_v1":
-        assert error_percent <= 8.75
+    assert error_percent <= BARS.get(name, 100)
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -70,9 +73,9 @@ def test_weights_card_and_file_are_one_model(name: str) -> None:
 def test_what_is_said_of_strange_pictures_is_of_these_weights(name: str) -> None:
     """Shipped figures belong to the shipped file: after new weights, `unlike` is run anew."""
     found = read_confidence(ENTRIES[name].onnx_file)
-    assert found.familiarity is not None, f"run python -m export unlike {name} --photos …"
-    kinds = {each.name: each for each in found.familiarity.strangers}
-    assert {"shapes", "noise", "soft noise"} <= kinds.keys() and len(kinds) == 4
+    assert found.familiarity is not None, f"run python -m export unlike {name}"
+    kinds = {each.name for each in found.familiarity.strangers}
+    assert kinds == {"shapes", "noise", "soft noise"}
     assert found.familiarity.command.startswith(f"python -m export unlike {name}")
     assert found.familiarity.environment["onnxruntime"]
     held_out = ENTRIES[name].card["recipe"]["validation_images"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,29 +13,29 @@ TIMES = {"at", "train_seconds", "images_per_second", "eta_seconds", "measured_at
 
 
 @dataclass(frozen=True)
-class Attack:
+class Attack(ABC):
     """One kind of work. Every method runs in a process of its own and raises where it fails."""
 
     name: str
     share: int
     """How many of a hundred kills are aimed at it."""
 
-    def prepare(self, shared: Path) -> None:
+    def prepare(self, shared: Path) -> None:  # noqa: B027  # nothing, unless an attack has something to do
         """Make, once, what all its rounds start from."""
 
+    @abstractmethod
     def work(self, shared: Path, folder: Path) -> object:
         """Do it from wherever it stands in `folder`; gives the exit status."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, folder: Path) -> str:
         """After a kill: nothing half is to be seen. Gives the state it stands in, in a word."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, folder: Path) -> Any:
         """What it came to, without times; equal for a broken and an unbroken one."""
-        raise NotImplementedError
 
-    def end_all(self, folder: Path) -> None:
+    def end_all(self, folder: Path) -> None:  # noqa: B027  # nothing, unless an attack has something to do
         """Kill what the killed process had started besides."""
 
 
