@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
@@ -103,7 +104,8 @@ class _Watch:
 
     def _stop(self) -> None:
         for folder in self.folders:
-            folder.request_stop()
+            with suppress(OSError):  # all have failed, and their folders are gone
+                folder.request_stop()
 
     def rates(self) -> list[float]:
         return [self._rate(number) for number in range(len(self.folders))]

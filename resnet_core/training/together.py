@@ -15,7 +15,6 @@ from threading import Semaphore, Thread
 import torch
 
 from resnet_core.data.dataset import Dataset, load_dataset
-from resnet_core.errors import LabError
 from resnet_core.events import Event, Started
 from resnet_core.runs.folder import RunFolder, release
 from resnet_core.runs.queue import waiting
@@ -30,7 +29,8 @@ LAYERS_A_STEP = 16
 def train_together(folders: Iterator[RunFolder], at_once: int, tell: Tell) -> None:
     """Train runs as places become free, until there are no more.
 
-    A run that fails says why in its folder, and the others go on.
+    A run that fails says why in its folder, and the others go on. An interrupt stops them all,
+    each with a checkpoint.
 
     Args:
         folders: asked for the next run whenever there is a place.
@@ -39,33 +39,35 @@ def train_together(folders: Iterator[RunFolder], at_once: int, tell: Tell) -> No
     """
     load = lru_cache(maxsize=1)(load_dataset)  # one copy of the data for all
     places = Semaphore(at_once)
-    threads: list[Thread] = []
-    begun = 0
-    while True:
-        if not places.acquire(blocking=False):
-            # Not before: a net is set up in a fraction of the time while no other trains.
-            begun = _begin(threads, begun)
-            places.acquire()
-        folder = next(folders, None)
-        if folder is None:
-            break
-        started = _start(folder, load, tell)
-        if started is None:
-            places.release()
-            continue
-        threads.append(
-            Thread(target=_finish, args=(folder, *started, places, tell), name=folder.name)
-        )
-    _begin(threads, begun)
-    for thread in threads:
-        thread.join()
+    threads: dict[RunFolder, Thread] = {}
+    try:
+        while True:
+            if not places.acquire(blocking=False):
+                # Not before: a net is set up in a fraction of the time while no other trains.
+                _begin(threads)
+                places.acquire()
+            folder = next(folders, None)
+            if folder is None:
+                break
+            started = _start(folder, load, tell)
+            if started is None:
+                places.release()
+            else:
+                threads[folder] = Thread(target=_finish, args=(folder, *started, places, tell))
+    except BaseException:  # an interrupt from the keyboard, say
+        for folder in threads:
+            folder.request_stop()
+        raise
+    finally:
+        _begin(threads)
+        for thread in threads.values():
+            thread.join()
 
 
-def _begin(threads: list[Thread], begun: int) -> int:
-    """Start the threads after the first so many; how many have been started now."""
-    for thread in threads[begun:]:
-        thread.start()
-    return len(threads)
+def _begin(threads: dict[RunFolder, Thread]) -> None:
+    for thread in threads.values():
+        if thread.ident is None:  # not started yet
+            thread.start()
 
 
 def queued(runs: Path) -> Iterator[RunFolder]:
@@ -106,9 +108,7 @@ def _finish(
         with _on(stream):
             for event in events:
                 tell(folder, event)
-    except LabError as error:
-        tell(folder, error)
-    except Exception as error:
+    except Exception as error:  # its reason is in its folder
         tell(folder, error)
     finally:
         release(folder)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resnet_core.events import Event, Finished, Started
+from resnet_core.events import Event, Finished, Started, Stepped
 from resnet_core.models.config import parse_model_name
 from resnet_core.runs import worker
 from resnet_core.runs.folder import RunFolder, RunState
@@ -73,6 +74,23 @@ def test_a_stop_reaches_one_of_several(tmp_path: Path) -> None:
     train_together(iter(folders), 2, stop_first)
     assert [folder.state() for folder in folders] == [RunState.STOPPED, RunState.FINISHED]
     assert folders[0].state_file.exists()
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_an_interrupt_stops_all_with_a_checkpoint(tmp_path: Path, at_once: int) -> None:
+    folder = make(tmp_path / "long", 0, SHORT.changed(epochs=50))
+
+    def one_then_interrupt() -> Iterator[RunFolder]:
+        yield folder
+        raise KeyboardInterrupt
+
+    def stop_soon(_: RunFolder, event: Event | Exception) -> None:
+        if at_once == 1 and isinstance(event, Stepped):
+            folder.request_stop()  # gives up its place, so that the next is asked for
+
+    with pytest.raises(KeyboardInterrupt):
+        train_together(one_then_interrupt(), at_once, stop_soon)
+    assert folder.state() is RunState.STOPPED and folder.state_file.exists()
 
 
 def test_the_queue_is_trained_in_its_order_in_one_process(tmp_path: Path) -> None:
