@@ -124,6 +124,10 @@ def join_team() -> Iterator[Team]:
     if size == 1:
         yield ALONE
         return
+    # Its functions take the group of the moment of import as their default, and would keep it:
+    # imported later, by an optimiser, the group's threads would outlive it and abort at the exit.
+    import torch.distributed.nn
+
     has_nccl = torch.cuda.is_available() and dist.is_nccl_available()
     dist.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo")
     yield ProcessTeam(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))

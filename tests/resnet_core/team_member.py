@@ -37,6 +37,11 @@ def join_gradients(batch_file: str, net_file: str, mode: str, result_file: str) 
             save_file(result | {"loss": loss, "wrong": wrong}, result_file)
 
 
+def thread_names() -> list[str]:
+    """Those of C++ libraries too, where the system lists them."""
+    return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").glob("*")]
+
+
 def train_and_tell_weights(words: list[str], folder: Path) -> None:
     """The command itself; then each member writes the hash of all the tensors it holds."""
     learners = []
@@ -48,6 +53,7 @@ def train_and_tell_weights(words: list[str], folder: Path) -> None:
     for tensor in learner.model.state_dict().values():
         digest.update(tensor.numpy().tobytes())
     (folder / f"hash{setup.team.rank}").write_text(digest.hexdigest())
+    (folder / f"threads{setup.team.rank}").write_text(" ".join(thread_names()))
     sys.exit(status)
 
 

@@ -173,6 +173,14 @@ def test_both_hold_the_same_weights_and_the_run_says_how_it_was_made(unbroken: R
     assert lrs == [pytest.approx(2 * 0.1 * 0.01)]  # past both drops
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed on Linux")
+def test_nobody_exits_with_threads_that_still_talk(unbroken: RunFolder) -> None:
+    """They would ask for an interpreter that is gone, and the process would end by an abort."""
+    for rank in (0, 1):
+        names = (unbroken.path / f"threads{rank}").read_text()
+        assert "python" in names and "gloo" not in names
+
+
 def test_stopped_and_resumed_by_two_is_bit_identical(tmp_path: Path, unbroken: RunFolder) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.request_stop()  # in the folder before the run is: it stops after its first step
