@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from resnet_core.runs.folder import RunFolder
+from tests import processes
 from tests.resnet_core.live_runs import WORDS, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,20 +66,9 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def run_module() -> Callable[..., subprocess.CompletedProcess]:
+def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `python -m MODULE …` as a person would; returns its exit status and what it printed."""
-
-    def run(module: str, *words: object, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, words)],
-            cwd=ROOT,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
+    return processes.run_module
 
 
 @pytest.fixture(scope="session")

@@ -17,27 +17,15 @@ from benchmarks.depth.study import SHIPPED_FOLDER, PlannedRun, list_studies, pla
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.runs.folder import RunFolder, RunState
-from tests.resnet_core.live_runs import ROOT, WORDS, assert_same_result, wait_until
+from tests.processes import ROOT, run_module
+from tests.resnet_core.live_runs import WORDS, assert_same_result, wait_until
 
-SETTINGS = [*WORDS[3:], "--depths", "8"]  # data, recipe, epochs and checkpoints of `unbroken`
-
-
-def words(study: Path, *more: object) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "benchmarks",
-        "depth",
-        *SETTINGS,
-        "--study",
-        str(study),
-        *map(str, more),
-    ]
+SETTINGS = ["depth", *WORDS[3:], "--depths", "8"]
+"""Data, recipe, epochs and checkpoints of `unbroken`."""
 
 
-def bench(*words: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmarks", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+def bench(*words: object) -> subprocess.CompletedProcess[str]:
+    return run_module("benchmarks", *words)
 
 
 def kill_all(study: Path, command: subprocess.Popen) -> None:
@@ -54,20 +42,15 @@ def kill_all(study: Path, command: subprocess.Popen) -> None:
 def killed_study(tmp_path_factory) -> Path:
     """A study of one net, all of whose processes died by SIGKILL, and that was gone on with."""
     study = tmp_path_factory.mktemp("studies") / "shapes"
+    words = [*SETTINGS, "--families", "resnet_v1", "--study", str(study)]
     command = subprocess.Popen(
-        words(study, "--families", "resnet_v1"), cwd=ROOT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, stdout=subprocess.DEVNULL
     )
     folder = RunFolder(study / "resnet8_v1-seed0")
     wait_until(folder.state_file.exists)
     kill_all(study, command)
     wait_until(lambda: folder.state() is RunState.INTERRUPTED)
-    again = subprocess.run(
-        words(study, "--families", "resnet_v1"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    again = bench(*words)
     assert again.returncode == 0, again.stderr
     assert "1 of them to train" in again.stdout and "finished: train" in again.stdout
     return study
@@ -80,10 +63,8 @@ def test_a_killed_study_finishes_as_if_undisturbed(killed_study: Path, unbroken:
 def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path) -> None:
     first = RunFolder(killed_study / "resnet8_v1-seed0").summary_file
     written_at = first.stat().st_mtime_ns
-    done = subprocess.run(
-        words(killed_study, "--families", "plain,resnet_v1", "--json"),
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    words = [*SETTINGS, "--study", killed_study]
+    done = bench(*words, "--families", "plain,resnet_v1", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [row["family"] for row in found["rows"]] == ["plain", "resnet_v1"]
@@ -91,9 +72,7 @@ def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path
     assert len(found["commands"]) == 2 and str(killed_study) not in json.dumps(found["commands"])
     assert {v["outcome"] for v in found["verdicts"]} == {"too few runs"}
 
-    other = subprocess.run(
-        words(killed_study, "--lr", "0.2"), cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    other = bench(*words, "--lr", "0.2")
     assert other.returncode == 2 and "can't be extended" in other.stderr and "lr" in other.stderr
 
     report = bench("depth-report", "--study", killed_study,
@@ -117,13 +96,11 @@ def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path
 
 def test_a_study_is_stopped_and_says_so(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
-    queued = subprocess.run(
-        [*words(tmp_path / "x")[:-2], "--seeds", "2", "--epochs", "50", "--queue", "--json"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    queued = bench(*SETTINGS, "--seeds", "2", "--epochs", "50", "--queue", "--json")
     assert queued.returncode == 0, queued.stderr
     study = read_study(Path(json.loads(queued.stdout)["study"]))
-    assert study.path == tmp_path / "studies" / "shapes-taste-50" and study.path in list_studies()
+    assert study.path == tmp_path / "studies" / "own-small-shapes-taste-50"
+    assert study.path in list_studies()
     wait_until(lambda: any(f.state() is RunState.RUNNING for f in study.folders()))
     stopped = bench("depth-stop", "--study", study.path)
     assert stopped.returncode == 0 and "4 runs stopped" in stopped.stdout

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 from resnet_core.runs.folder import RunFolder, RunState
+from tests.processes import ROOT, run_module
+from tests.small_data import NAME, small_data_folder
 
-ROOT = Path(__file__).resolve().parents[2]
-# 105 steps of which 70 make an epoch: a kill falls into either, and checkpoints come at any step.
+SMALL_DATA = small_data_folder()
+# 140 steps of which 56 make an epoch: a kill falls into any, and checkpoints come at any step.
 WORDS = [
-    "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", "1.5",
-    "--checkpoint-seconds", "0.3",
+    "train", "--model", "resnet8_v1", "--data", NAME, "--data-folder", str(SMALL_DATA),
+    "--recipe", "taste", "--batch-size", "16", "--epochs", "2.5", "--checkpoint-seconds", "0.3",
 ]  # fmt: skip
+EPOCHS = 3
 TIMED = {"at", "images_per_second", "train_seconds", "eta_seconds"}
 
 
@@ -27,8 +33,8 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "resnet_core", *map(str, words)]
 
 
-def run(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=500)
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    return run_module("resnet_core", *words)
 
 
 def start(*words: object) -> subprocess.Popen:
@@ -59,7 +65,7 @@ def assert_same_weights(a: RunFolder, b: RunFolder) -> None:
 
 def assert_same_result(a: RunFolder, b: RunFolder) -> None:
     assert_same_weights(a, b)
-    assert epochs_of(a) == epochs_of(b) and len(epochs_of(a)) == 2
+    assert epochs_of(a) == epochs_of(b) and len(epochs_of(a)) == EPOCHS
     assert a.summary()["test_error_percent"] == b.summary()["test_error_percent"]
 
 
@@ -76,9 +82,21 @@ def queue_run(runs: Path, *words: object) -> RunFolder:
     return RunFolder(runs / json.loads(done.stdout)["run"])
 
 
-def has_steps(folder: RunFolder, at_least: int = 1) -> bool:
-    steps = [e["step"] for e in folder.events() if e["event"] == "step"]
-    return bool(steps) and steps[-1] >= at_least
+def has_steps(folder: RunFolder) -> bool:
+    return any(e["event"] == "step" for e in folder.events())
+
+
+def has_epochs(folder: RunFolder) -> bool:
+    return any(e["event"] == "epoch" for e in folder.events())
+
+
+@contextmanager
+def frozen(process_id: int | None) -> Iterator[None]:
+    """The process holds still meanwhile: what is asked of it cannot come too late."""
+    assert process_id is not None
+    os.kill(process_id, signal.SIGSTOP)
+    yield
+    os.kill(process_id, signal.SIGCONT)
 
 
 def is_in(folder: RunFolder, state: RunState) -> Callable[[], bool]:

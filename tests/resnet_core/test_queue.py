@@ -201,17 +201,8 @@ def test_extending_trains_on_and_keeps_the_first_figures(runs: Path) -> None:
 def test_an_extension_within_an_epoch_reports_only_what_it_trained(runs: Path) -> None:
     """Sums begin anew at the first end; the rest of that epoch must not be diluted by what was counted."""
     folder = RunFolder(runs / "half")
-    words = [
-        *WORDS[:-4],
-        "--lr",
-        "1e-6",
-        "--muon-lr",
-        "1e-9",
-        "--epochs",
-        "0.5",
-        "--run",
-        folder.path,
-    ]
+    hardly = ["--lr", "1e-6", "--muon-lr", "1e-9"]
+    words = [*WORDS[:-4], *hardly, "--epochs", "0.5", "--run", folder.path]
     assert run(*words).returncode == 0
     extend(folder, 0.5)
     assert run("resume", folder.path).returncode == 0

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,35 +20,43 @@ from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from resnet_core.runs.folder import RunFolder, RunState, claim, process_started_at
-from tests.resnet_core.live_runs import ROOT, WORDS, assert_same_result, run, start, wait_for
+from tests.resnet_core.live_runs import (
+    EPOCHS,
+    ROOT,
+    WORDS,
+    assert_same_result,
+    frozen,
+    has_epochs,
+    has_steps,
+    run,
+    start,
+    wait_for,
+)
+from tests.small_data import NAME
 
 
 def test_a_finished_run_tells_its_whole_story(unbroken: RunFolder) -> None:
     assert unbroken.state() is RunState.FINISHED
     kinds = [event["event"] for event in unbroken.events()]
-    assert kinds[0] == "started" and kinds[-1] == "finished" and kinds.count("epoch") == 2
+    assert kinds[0] == "started" and kinds[-1] == "finished" and kinds.count("epoch") == EPOCHS
     assert unbroken.summary()["params"] == 75_290
     assert unbroken.environment()["torch"] == torch.__version__
-    assert "--model resnet8_v1 --data shapes --recipe taste" in unbroken.config()["command"]
+    assert f"--model resnet8_v1 --data {NAME} --recipe taste" in unbroken.config()["command"]
     assert run("resume", unbroken.path).returncode == 2
 
 
-@pytest.mark.parametrize("kill_at", [20, 80])
+@pytest.mark.parametrize("has_come_far", [has_steps, has_epochs])
 def test_sigkill_and_resume_is_bit_identical(
-    tmp_path: Path, unbroken: RunFolder, kill_at: int
+    tmp_path: Path, unbroken: RunFolder, has_come_far: Callable[[RunFolder], bool]
 ) -> None:
     folder = RunFolder(tmp_path / "killed")
     process = start(*WORDS, "--run", folder.path)
-
-    def has_come_far() -> bool:
-        steps = [e["step"] for e in folder.events()]
-        return folder.state_file.exists() and bool(steps) and steps[-1] >= kill_at
-
-    wait_for(has_come_far, process)
-    assert folder.state() is RunState.RUNNING
-    busy = run("resume", folder.path)
-    assert busy.returncode == 2 and "already running" in busy.stderr
-    process.send_signal(signal.SIGKILL)
+    wait_for(lambda: folder.state_file.exists() and has_come_far(folder), process)
+    with frozen(process.pid):
+        assert folder.state() is RunState.RUNNING
+        busy = run("resume", folder.path)
+        assert busy.returncode == 2 and "already running" in busy.stderr
+        process.send_signal(signal.SIGKILL)
     process.wait()
     assert folder.state() is RunState.INTERRUPTED
     with open(folder.events_file, "a") as file:
@@ -60,8 +69,9 @@ def test_sigkill_and_resume_is_bit_identical(
 
 def test_sigkill_and_resume_on_cifar10_is_bit_identical(tmp_path: Path, data_folder: Path) -> None:
     words = [
-        "train", "--model", "resnet8_v1", "--recipe", "taste", "--epochs", "0.3",
-        "--checkpoint-seconds", "0.3", "--data-folder", data_folder,
+        "train", "--model", "resnet8_v1", "--recipe", "taste", "--epochs", "0.05",
+        "--batch-size", "16", "--checkpoint-seconds", "0.3", "--validation-images", "100",
+        "--data-folder", data_folder,
     ]  # fmt: skip
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     assert run(*words, "--run", whole.path).returncode == 0
@@ -80,7 +90,7 @@ def test_stop_checkpoints_exits_and_resumes_bit_identically(
 ) -> None:
     folder = RunFolder(tmp_path / "stopped")
     process = start(*WORDS, "--run", folder.path)
-    wait_for(lambda: any(e["event"] == "step" for e in folder.events()), process)
+    wait_for(lambda: has_steps(folder), process)
     asked = run("stop", folder.path)
     assert asked.returncode == 0 and "resume" in asked.stdout
     assert process.wait(timeout=60) == 0

@@ -15,20 +15,30 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.app_speed import served
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
-from tests.resnet_core.live_runs import assert_same_weights, is_in, run, wait_until
+from tests.resnet_core.live_runs import (
+    SMALL_DATA,
+    assert_same_weights,
+    frozen,
+    has_epochs,
+    is_in,
+    run,
+    wait_until,
+)
+from tests.small_data import NAME
 from tests.ui.live_app import App, choose, end_runs, fill, open_tab, unfold, words
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
-EPOCHS = 6  # long enough to be met on the way by a reload, a stop and a kill
+EPOCHS = 8  # of a second each: long enough to be met on the way
 WORDS = [
-    "train", "--model", "resnet8_v1", "--data", "shapes", "--recipe", "taste", "--epochs", EPOCHS,
+    "train", "--model", "resnet8_v1", "--data", NAME, "--data-folder", SMALL_DATA,
+    "--recipe", "taste", "--epochs", EPOCHS,
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory) -> Iterator[App]:
     folder = tmp_path_factory.mktemp("app")
-    with served(words(folder / "runs", folder / "data")) as url:
+    with served(words(folder / "runs", SMALL_DATA)) as url:
         yield App(url, folder / "runs")
     end_runs(folder / "runs")
 
@@ -56,11 +66,11 @@ def open_train(browser, url: str, **options: object) -> Page:
 
 def start_small_run(page: Page, app: App, epochs: object = EPOCHS) -> RunFolder:
     before = len(list_runs(app.runs))
-    choose(page, "#data", "shapes")
+    choose(page, "#data", NAME)
     choose(page, "#depth", "8")
     fill(page, "#amount", epochs)
     expect(page.locator("#train-command code")).to_contain_text(f"--epochs {epochs}")
-    expect(page.locator("#train-command code")).to_contain_text("--model resnet8_v1 --data shapes")
+    expect(page.locator("#train-command code")).to_contain_text(f"--model resnet8_v1 --data {NAME}")
     page.click("#start")
     wait_until(lambda: len(list_runs(app.runs)) == before + 1)
     return app.newest
@@ -86,13 +96,14 @@ def test_a_run_from_start_over_reload_stop_and_resume_into_classify(
     seen = points(page)
     wait_until(lambda: points(page) > seen)
 
-    page.reload()
-    page.get_by_role("tab", name="Train").click()
-    wait_for_state(page, "running")  # attached again, without being told to
-    expect(page.locator("#run input")).to_have_value(re.compile("resnet8_v1 · shapes"))
-    expect(page.locator("#train-command code")).to_contain_text("--model resnet8_v1 --data shapes")
-
-    page.click("#stop")
+    with frozen(folder.process_id()):
+        page.reload()
+        page.get_by_role("tab", name="Train").click()
+        wait_for_state(page, "running")  # attached again, without being told to
+        expect(page.locator("#run input")).to_have_value(re.compile(f"resnet8_v1 · {NAME}"))
+        command = page.locator("#train-command code")
+        expect(command).to_contain_text(f"--model resnet8_v1 --data {NAME}")
+        page.click("#stop")
     wait_for_state(page, "stopped")
     assert folder.state() is RunState.STOPPED and folder.process_id() is None
     page.click("#resume")
@@ -117,26 +128,28 @@ def test_a_killed_app_loses_nothing(browser, tmp_path: Path, unbroken: RunFolder
     """The app dies by SIGKILL; its run goes on; a second app, and two browsers, find it."""
     runs = tmp_path / "runs"
     first = subprocess.Popen(
-        [*words(runs, tmp_path), "7987"], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE
+        [*words(runs, SMALL_DATA), "7987"], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE
     )
     assert first.stdout is not None and b"Running" in first.stdout.readline()
     page = open_train(browser, "http://127.0.0.1:7987/")
     folder = start_small_run(page, App("", runs))
-    wait_until(lambda: folder.process_id() is not None)
+    wait_until(lambda: has_epochs(folder))
+    training = folder.process_id()
+    assert training is not None
+    os.kill(training, signal.SIGSTOP)  # it goes on, but not before the second app has found it
     first.send_signal(signal.SIGKILL)
     first.wait()
     page.close()
     assert folder.state() is RunState.RUNNING
-    with served(words(runs, tmp_path)) as url:
+    with served(words(runs, SMALL_DATA)) as url:
         pages = [open_train(browser, url), open_train(browser, url)]
         for page in pages:
             wait_until(lambda page=page: points(page) > 0)
-        process = folder.process_id()
-        if process is not None:  # the training dies too, by a signal it can not catch
-            os.kill(process, signal.SIGKILL)
-            for page in pages:
-                wait_for_state(page, "interrupted")
-            pages[0].click("#resume")
+            wait_for_state(page, "running")
+        os.kill(training, signal.SIGKILL)  # the training dies too, by a signal it can not catch
+        for page in pages:
+            wait_for_state(page, "interrupted")
+        pages[0].click("#resume")
         pages[1].close()
         wait_for_state(pages[0], "finished")
         pages[0].close()
@@ -145,7 +158,7 @@ def test_a_killed_app_loses_nothing(browser, tmp_path: Path, unbroken: RunFolder
 
 
 def test_runs_queue_and_can_be_reordered_withdrawn_and_deleted(page: Page, app: App) -> None:
-    running = start_small_run(page, app, 40)
+    running = start_small_run(page, app, 400)
     wait_until(is_in(running, RunState.RUNNING))
     second = start_small_run(page, app, 1)
     third = start_small_run(page, app, 2)
