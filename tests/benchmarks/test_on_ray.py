@@ -23,14 +23,15 @@ from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import create_run
 from resnet_core.training.recipes import find_recipe
 from tests.benchmarks.ray_cluster import SECOND, RayCluster, ray_cluster
-from tests.resnet_core.live_runs import run
+from tests.resnet_core.live_runs import SMALL_DATA, run
+from tests.small_data import NAME
 
 # 21 steps, a checkpoint after each: a kill at any moment leaves one to go on from.
 CONFIG = TrainConfig(
     parse_model_name("resnet8_v1"),
-    "shapes",
-    find_recipe("taste").changed(epochs=0.3),
-    data_folder="data",
+    NAME,
+    find_recipe("taste").changed(batch_size=32, epochs=0.75),
+    data_folder=str(SMALL_DATA),
     threads=1,  # sums are rounded differently by other numbers of threads
     checkpoint_seconds=0.0,
 )
@@ -92,7 +93,7 @@ def test_runs_side_by_side_finish_alike_stop_when_asked_and_fail_with_their_sent
     cluster: RayCluster, tmp_path: Path, here: RunFolder
 ) -> None:
     whole, stopped = new_run(tmp_path / "whole"), new_run(tmp_path / "stopped")
-    too_much = replace(CONFIG, recipe=CONFIG.recipe.changed(batch_size=9_001))
+    too_much = replace(CONFIG, recipe=CONFIG.recipe.changed(batch_size=901))
     failing = new_run(tmp_path / "failing", too_much)
     progress = train(cluster, stopped, whole, failing)
     seen = [until_step(progress, stopped, 1)]
@@ -110,7 +111,7 @@ def test_runs_side_by_side_finish_alike_stop_when_asked_and_fail_with_their_sent
     assert stopped.events()[-1]["event"] == "stopped" and not stopped.summary_file.exists()
 
     assert failing.state() is RunState.FAILED
-    assert failing.error_file.read_text().startswith("A step takes 9001 images, but there are 9000")
+    assert failing.error_file.read_text().startswith("A step takes 901 images, but there are 900")
     assert failing.process_id() is None
 
     ends = {one.folder.name: one.state for one in seen if one.state is not RunState.RUNNING}

@@ -105,21 +105,17 @@ def test_the_shipped_auroc_is_found_again(data_folder: Path) -> None:
     assert 100 * (strange < found.threshold).mean() == pytest.approx(noise.flagged_percent, abs=8)
 
 
-def test_resnet20_agrees_with_pytorch_on_every_test_image(cifar10) -> None:
-    entry = ENTRIES["resnet20_v1"]
-    parity = verify_onnx(entry.onnx_file, load_model(entry.weights_file).model, cifar10.test)
-    assert parity.agreement_percent == 100 and parity.max_logit_difference <= 1e-4
-
-
-def test_verify_and_evaluate_commands(run_module, data_folder: Path) -> None:
+def test_resnet20_agrees_with_pytorch_on_every_test_image(run_module, data_folder: Path) -> None:
     data = ("--data-folder", data_folder)
     verified = run_module("export", "verify", ENTRIES["resnet20_v1"].onnx_file, "--json", *data)
-    assert verified.returncode == 0 and json.loads(verified.stdout)["passed"]
+    parity = json.loads(verified.stdout)
+    assert verified.returncode == 0 and parity["passed"]
+    assert parity["agreement_percent"] == 100 and parity["max_logit_difference"] <= 1e-4
     measured = run_module(
         "resnet_core", "evaluate", "resnet20_v1", "--split", "test", "--json", *data
     )
     assert json.loads(measured.stdout)["error_percent"] == pytest.approx(
-        json.loads(verified.stdout)["test_error_percent"], abs=0.021
+        parity["test_error_percent"], abs=0.021
     )
 
 

@@ -14,11 +14,12 @@ from resnet_core.errors import RunError
 from resnet_core.events import Finished, Started, Stepped
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.tensorboard import choose_mirror
-from tests.resnet_core.live_runs import ROOT, has_steps, run, start, wait_for
+from tests.resnet_core.live_runs import ROOT, SMALL_DATA, has_steps, run, start, wait_for
+from tests.small_data import NAME
 
 WORDS = [
-    "train", "--model", "plain8", "--data", "shapes", "--recipe", "taste", "--epochs", "0.6",
-    "--checkpoint-seconds", "0.5", "--threads", "1",
+    "train", "--model", "plain8", "--data", NAME, "--data-folder", str(SMALL_DATA), "--recipe",
+    "taste", "--batch-size", "16", "--epochs", "2", "--checkpoint-seconds", "0.5", "--threads", "1",
 ]  # fmt: skip
 
 
