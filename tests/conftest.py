@@ -17,13 +17,8 @@ MOST_WORKERS = 4
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Files side by side: one for two cores, and on a machine of two, one after the other.
-
-    A training yields to everything else, so that beside two busy tests it hardly moves, and the
-    third, which waits for it, gives up.
-    """
-    workers = (os.cpu_count() or 1) // 2
-    return min(workers, MOST_WORKERS) if workers > 1 else 0
+    """Files side by side: one for each core: much of the time they wait for pages and processes."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +26,8 @@ def own_runs(tmp_path_factory) -> Iterator[None]:
     """Runs go where nobody else's are: not a person's own, nor those of tests beside these."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESNET_LAB_RUNS", str(tmp_path_factory.mktemp("own-runs")))
+        # Tests wait for trainings, which would hardly move beside other tests.
+        patch.setenv("RESNET_LAB_NICENESS", "0")
         yield
 
 

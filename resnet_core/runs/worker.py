@@ -8,6 +8,7 @@ sessions: they go on when the app or this worker is killed.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from resnet_core.errors import RunError
+from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
 from resnet_core.locks import try_hold
 from resnet_core.runs.folder import RunFolder, RunState, claim, list_runs, sweep_deleted
@@ -23,7 +24,7 @@ from resnet_core.runs.queue import runs_at_once, waiting
 from resnet_core.training.machine import nvidia_driver
 
 LOOK_EVERY_SECONDS = 0.3
-NICENESS = 5  # so that a picture is still classified at once while a net trains
+NICENESS = "5"  # so that a picture is still classified at once while a net trains
 LAST_WORDS_BYTES = 2000
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,14 +116,21 @@ def _own_session() -> dict[str, Any]:
 def step_back(process_id: int = 0) -> None:
     """Let a process (0: this one) run below the app and a person's own programs.
 
-    On Windows that is set when it starts.
+    How far, `$RESNET_LAB_NICENESS` says: from 0, not at all, to 19. On Windows that is set when it
+    starts.
+
+    Raises:
+        ConfigError: the variable is no such number.
     """
+    said = os.environ.get("RESNET_LAB_NICENESS", NICENESS)
+    if not re.fullmatch(r"1?[0-9]", said):
+        raise ConfigError(f"$RESNET_LAB_NICENESS is a number from 0 to 19, not '{said}'.")
     if os.name == "nt":
         return
-    os.setpriority(os.PRIO_PROCESS, process_id, NICENESS)
+    os.setpriority(os.PRIO_PROCESS, process_id, int(said))
     # Linux may weigh whole sessions against each other first, and a detached process is its own.
     with suppress(OSError):
-        Path(f"/proc/{process_id or 'self'}/autogroup").write_text(str(NICENESS))
+        Path(f"/proc/{process_id or 'self'}/autogroup").write_text(said)
 
 
 def _note_failure(folder: RunFolder, status: int) -> None:

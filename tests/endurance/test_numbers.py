@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from benchmarks.depth.study import SHIPPED_FOLDER
+from resnet_core.data.dataset import load_dataset
 from resnet_core.models.saved import load_model
 from resnet_core.runs.folder import RunFolder
+from tests.resnet_core.live_runs import SMALL_DATA
+from tests.small_data import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWN = """
@@ -56,13 +59,16 @@ def test_the_same_seed_draws_the_same_in_fresh_processes() -> None:
     assert json.loads(said[0]) == json.loads(said[1])
 
 
-def test_a_run_reports_what_its_predictions_are(unbroken: RunFolder, shapes) -> None:
+def test_a_run_reports_what_its_predictions_are(unbroken: RunFolder) -> None:
     import torch
 
-    model = load_model(unbroken.result_model_file()).model
+    model, test = (
+        load_model(unbroken.result_model_file()).model,
+        load_dataset(NAME, SMALL_DATA).test,
+    )
     with torch.no_grad():
-        logits = model(shapes.test.images).double().numpy()
-    labels = shapes.test.labels.numpy()
+        logits = model(test.images).double().numpy()
+    labels = test.labels.numpy()
     summary = unbroken.summary()
     wrong = 100 * np.mean(logits.argmax(axis=1) != labels)
     likelihood = logits[np.arange(len(labels)), labels] - np.log(np.exp(logits).sum(axis=1))

@@ -17,7 +17,7 @@ from resnet_core.locks import hold, try_hold
 from resnet_core.runs import queue
 from resnet_core.runs.folder import RunFolder, RunState, claim, delete_run, list_runs
 from resnet_core.runs.queue import enqueue, move, runs_at_once, set_runs_at_once, waiting, withdraw
-from resnet_core.runs.worker import ensure_worker
+from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.new_run import create_run, extend, read_config
 from tests.resnet_core.live_runs import (
     WORDS,
@@ -102,6 +102,20 @@ def test_the_limit_is_a_setting(tmp_path: Path) -> None:
         set_runs_at_once(tmp_path, 0)
     (tmp_path / "settings.json").write_text("nonsense")
     assert runs_at_once(tmp_path) == 1
+
+
+def test_how_far_trainings_step_back_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(os, "setpriority", lambda *words: asked.append(words))
+    monkeypatch.delenv("RESNET_LAB_NICENESS")
+    step_back(2**22)  # no process has this number
+    monkeypatch.setenv("RESNET_LAB_NICENESS", "19")
+    step_back(2**22)
+    assert asked == [(os.PRIO_PROCESS, 2**22, 5), (os.PRIO_PROCESS, 2**22, 19)]
+    for wrong in ("-1", "20", "", "high"):
+        monkeypatch.setenv("RESNET_LAB_NICENESS", wrong)
+        with pytest.raises(ConfigError, match="0 to 19"):
+            step_back(2**22)
 
 
 def test_a_lock_is_let_go_when_its_holder_is_killed(tmp_path: Path) -> None:

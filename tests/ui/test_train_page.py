@@ -28,7 +28,7 @@ from tests.small_data import NAME
 from tests.ui.live_app import App, choose, end_runs, fill, open_tab, unfold, words
 from tests.ui.test_classify_page import EXAMPLES, contrast
 
-EPOCHS = 8  # of a second each: long enough to be met on the way
+EPOCHS = 6  # of a second each: long enough to be met on the way
 WORDS = [
     "train", "--model", "resnet8_v1", "--data", NAME, "--data-folder", SMALL_DATA,
     "--recipe", "taste", "--epochs", EPOCHS,
