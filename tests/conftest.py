@@ -31,6 +31,20 @@ def own_runs(tmp_path_factory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_core() -> Iterator[None]:
+    """Side by side, each test computes with one thread: threads that share a core wait in turn."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    import torch
+
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder with cifar10.npz. CI must have it; elsewhere its tests are skipped, saying why."""

@@ -173,8 +173,7 @@ def test_stop_is_confirmed_by_the_end_of_the_process(runs: Path, unbroken: RunFo
     folder, waiter = queue_run(runs), queue_run(runs)
     assert run("runs", "stop", waiter.path).returncode == 0
     assert waiter.state() is RunState.STOPPED
-    process = folder.process_id()
-    assert process is not None
+    wait_until(lambda: folder.process_id() is not None)
     # Perhaps it is still importing: a stop that early holds too.
     done = run("runs", "stop", folder.path)
     assert done.returncode == 0 and "is stopped" in done.stdout
