@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from benchmarks.__main__ import main
 from benchmarks.commands import add_commands
 from benchmarks.load import commands, loadgen, measure
-from benchmarks.load.logs import describe, read_answers, read_detail
+from benchmarks.load.logs import read_answers
 from benchmarks.load.samples import Samples
 from benchmarks.load.scenarios import MULTI_STREAM, OFFLINE, SCENARIOS, SERVER, SINGLE_STREAM
 from benchmarks.load.settings import LoadSettings
@@ -31,18 +31,11 @@ from export.engines.catalogue import find_choice
 from resnet_core.errors import ConfigError, LabError
 from resnet_core.zoo import find_in_zoo
 from tests.benchmarks.load_engines import Echo, Rolling, numbered_images
+from tests.benchmarks.load_runs import SETTINGS, run_of
 from tests.conftest import ROOT
 
 SETUP = Setup("resnet20_v1", find_choice("onnxruntime-cpu"), 0)
-SETTINGS = LoadSettings(
-    seconds=0.2, min_queries=20, batch_size=4, latency_bound_ms=500.0, queries_per_second="200"
-)
 STEADY = LoadProbe(lambda: 1.0)
-
-
-def run_of(scenario: str, **changed: Any):
-    load = 200.0 if scenario == SERVER else None
-    return replace(SETTINGS.run(scenario, load), **changed)
 
 
 def raise_on(error: Exception) -> None:
@@ -250,48 +243,6 @@ def test_a_page_can_watch_the_file_and_an_interrupt_loses_no_row(
     assert capsys.readouterr().err.endswith("Interrupted.\n")
 
 
-def detail_of(queries: int, **more: Any) -> dict[str, Any]:
-    kinds = [f"{number}.00_percentile_{kind}" for number in (50, 90, 99)
-             for kind in ("latency", "per_query_latency")]  # fmt: skip
-    return {
-        "errors": [],
-        "result_validity": "VALID",
-        "result_query_count": queries,
-        "result_mean_latency_ns": 2e6,
-        "result_mean_query_latency_ns": 4e6,
-        "result_completed_samples_per_sec": 90.0,
-        "result_scheduled_samples_per_sec": 91.0,
-        "result_min_duration_met": True,
-        "result_min_queries_met": True,
-        "early_stopping_met": True,
-        **{f"result_{kind}_ns": 8e6 if "query" in kind else 3e6 for kind in kinds},
-    } | more
-
-
-def test_percentiles_wait_for_queries_enough() -> None:
-    few, enough = (describe(run_of(SINGLE_STREAM), detail_of(count)) for count in (661, 662))
-    assert few["p99_ms"] is None and few["p90_ms"] == 3.0
-    assert enough["p99_ms"] == 3.0 and enough["samples"] == 662
-    assert enough["achieved_queries_per_second"] == 500 and enough["valid"]
-    several = describe(run_of(MULTI_STREAM), detail_of(662))
-    assert several["p99_ms"] == 8.0 and several["achieved_images_per_second"] == 2000
-
-
-def test_why_loadgen_does_not_count_a_run() -> None:
-    run = run_of(SERVER)
-    over = {"result_validity": "INVALID", "result_perf_constraints_met": False}
-    figures = describe(run, detail_of(700, **over, early_stopping_met=False))
-    assert figures["reason"] == "more than 1 % of its answers took longer than 500 ms"
-    assert not figures["saturated"] and not figures["valid"]
-    slow = describe(run, detail_of(700, result_completed_samples_per_sec=50.0))
-    assert slow["saturated"]
-    behind = ["IssueQueryThread 0 Ending early: Too many outstanding queries. issued 63"]
-    stopped = describe(run, detail_of(700, **over, errors=behind, result_min_duration_met=False))
-    assert stopped["saturated"] and stopped["reason"].startswith("it fell so far behind")
-    unsure = detail_of(9, result_validity="INVALID", early_stopping_met=False)
-    assert "more queries to be sure" in describe(run, unsure)["reason"]
-
-
 def test_without_loadgen_a_sentence_says_how_to_get_it(monkeypatch, capsys) -> None:
     monkeypatch.setattr(loadgen, "find_spec", lambda name: None)
     assert main(["load"]) == 2
@@ -341,20 +292,3 @@ def test_all_scenarios_from_the_command_line(run_module, tmp_path: Path, data_fo
     missing = [row for row in stored["rows"] if row["engine"] == "onnxruntime-cuda"]
     assert len(missing) == 4
     assert all(row["valid"] or row["reason"] for row in missing)
-
-
-def test_another_file_is_not_taken_for_results(tmp_path: Path) -> None:
-    (tmp_path / "other.json").write_text('{"format": "else"}')
-    for name in ("other.json", "none.json"):
-        with pytest.raises(ConfigError):
-            read_load(tmp_path / name)
-
-
-def test_a_log_is_read_whatever_else_is_in_it(tmp_path: Path) -> None:
-    lines = [
-        ':::MLLOG {"key": "error_runtime", "value": "late"}',
-        "something else",
-        ':::MLLOG {"key": "result_validity", "value": "VALID"}',
-    ]
-    (tmp_path / "mlperf_log_detail.txt").write_text("\n".join(lines))
-    assert read_detail(tmp_path)["errors"] == ["late"]

@@ -11,6 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.session import FORMAT
 
+ANIMALS = ["ant", "bee", "crow", "dove"]
+
 
 def write_tiny_onnx(
     path: Path,
