@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.worker import ensure_worker
 from ui import fetch_jobs, jobs, speed_jobs
 from ui.action_list import ActionList
+from ui.answered import forgetting, keep_no_statistics
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
 from ui.door.bodies import MAX_FILE_MB
@@ -172,10 +175,11 @@ def serve(
         print(EXPOSED.format(host=host, user=USER), flush=True)
     stop_fetching()
     give_back_what_is_freed()
+    keep_no_statistics()
     app.queue(max_size=MOST_WAITING, api_open=False)
     app.launch(
         auth=None if password is None else checking(password),
-        app_kwargs={"lifespan": around(is_exposed=password is not None)},
+        app_kwargs={"lifespan": while_serving(is_exposed=password is not None)},
         state_session_capacity=MOST_SESSIONS,
         run_history=False,
         max_threads=MOST_THREADS,
@@ -197,6 +201,18 @@ def serve(
         # machine may need. That the app answers it has seen just before, with all the time it took.
         _frontend=False,
     )
+
+
+def while_serving(is_exposed: bool) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """A lifespan for Gradio's app: behind the door, and no larger for what it has answered."""
+    door = around(is_exposed)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with door(app), forgetting(app):
+            yield
+
+    return lifespan
 
 
 def make_theme() -> gr.themes.Base:
