@@ -24,7 +24,7 @@ from benchmarks.depth.study import (
     studies_folder,
 )
 from benchmarks.depth.verdicts import judge
-from resnet_core.commands import add_setting, config_of
+from resnet_core.config_options import add_setting, config_of
 from resnet_core.console import Commands
 from resnet_core.display import clock
 from resnet_core.errors import ConfigError, RunError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throughput.settings import split_words
-from resnet_core.commands import add_setting, config_of
+from resnet_core.config_options import add_setting, config_of
 from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_json

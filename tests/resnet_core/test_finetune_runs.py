@@ -16,7 +16,8 @@ from safetensors import safe_open
 from export.make import make_onnx
 from export.session import OnnxSession
 from resnet_core.__main__ import main
-from resnet_core.commands import add_commands, config_of
+from resnet_core.commands import add_commands
+from resnet_core.config_options import config_of
 from resnet_core.files import sha256_of
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.find import find_model

@@ -18,7 +18,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from resnet_core.__main__ import main
 from resnet_core.analysis.gradient_flow import weight_layers
 from resnet_core.analysis.surgery import find_blocks
-from resnet_core.commands import add_config, config_of
+from resnet_core.config_options import add_config, config_of
 from resnet_core.errors import ConfigError, ModelError
 from resnet_core.models.commands import describe_row
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name

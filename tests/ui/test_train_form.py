@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resnet_core.commands import add_commands
-from resnet_core.commands import config_of as config_from_words
+from resnet_core.config_options import config_of as config_from_words
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.runs.history import read_history_csv

@@ -41,7 +41,7 @@ def _parsers() -> list:
 
 def _prepare_commands(_: Path) -> Prepared:
     """A digit for the program, then its words; what is trained is made a config of, never begun."""
-    from resnet_core.commands import config_of
+    from resnet_core.config_options import config_of
 
     parsers = _parsers()
 
