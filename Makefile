@@ -10,7 +10,7 @@ run: $(VENV)/installed
 
 # Half of the time the tests wait for processes and pages of their own, so some at a time pay.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

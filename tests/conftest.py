@@ -14,11 +14,19 @@ from tests.resnet_core.live_runs import WORDS, run
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_WORKERS = 4
+LONG_FIRST = ("ui", "export", "endurance", "resnet_core")
+"""Folders whose files take minutes: given out last, they would leave the other workers idle."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Files side by side: one for each core: much of the time they wait for pages and processes."""
     return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {folder: rank for rank, folder in enumerate(LONG_FIRST)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: order.get(item.path.relative_to(here).parts[0], len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)
