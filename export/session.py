@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from export.bound import Bound
 from resnet_core.errors import ModelError
 from resnet_core.pictures import WHOLE_SQUARE
 
@@ -118,17 +119,25 @@ class OnnxSession:
         threads: on the CPU; 0 for all.
         spins: whether threads that wait for work keep their core, ready at once, or leave it to
             others, such as decoders.
+        options: what the provider is told.
 
     Raises:
         ModelError: the file is missing, damaged, keeps weights elsewhere, or is not of this app;
             or the provider that was demanded does not run.
     """
 
-    def __init__(self, path: Path, provider: str = "auto", threads: int = 0, spins: bool = True):
+    def __init__(
+        self,
+        path: Path,
+        provider: str = "auto",
+        threads: int = 0,
+        spins: bool = True,
+        options: dict[str, str] | None = None,
+    ):
         if not path.is_file():
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
-        self._session = _open_session(path, provider, threads, spins)
+        self._session = _open_session(path, provider, threads, spins, options)
         try:
             self._metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs = _tensor_facts(self._session.get_inputs())
@@ -159,12 +168,20 @@ class OnnxSession:
         logits, probabilities = map(np.asarray, found)
         return logits, probabilities
 
+    def bind(self, images: int, device: str, graph: int | None = None) -> Bound:
+        """Memory on its device for so many images at a time; see `Bound`."""
+        facts = self.facts
+        shape = (images, facts.input_size, facts.input_size, 3)
+        return Bound(self._session, shape, len(facts.class_names), device, graph)
+
 
 def _tensor_facts(tensors: Sequence[Any]) -> list[TensorFacts]:
     return [TensorFacts(t.name, t.type, tuple(t.shape)) for t in tensors]
 
 
-def _open_session(path: Path, provider: str, threads: int, spins: bool) -> ort.InferenceSession:
+def _open_session(
+    path: Path, provider: str, threads: int, spins: bool, options: dict[str, str] | None
+) -> ort.InferenceSession:
     if provider not in ("auto", *PROVIDERS):
         raise ModelError(
             f"Unknown engine provider '{provider}': choose auto, {', '.join(PROVIDERS)}."
@@ -173,7 +190,7 @@ def _open_session(path: Path, provider: str, threads: int, spins: bool) -> ort.I
     data = path.read_bytes()
     wanted = "cuda" if provider == "auto" and has_nvidia_gpu() else provider
     if wanted not in ("auto", "cpu"):
-        session = open_bytes(data, path, wanted, threads, spins)
+        session = open_bytes(data, path, wanted, threads, spins, options)
         if session.get_providers()[0] == PROVIDERS[wanted]:
             return session
         if provider != "auto":
@@ -185,7 +202,12 @@ def _open_session(path: Path, provider: str, threads: int, spins: bool) -> ort.I
 
 
 def open_bytes(
-    data: bytes, origin: Path, provider: str = "cpu", threads: int = 0, spins: bool = True
+    data: bytes,
+    origin: Path,
+    provider: str = "cpu",
+    threads: int = 0,
+    spins: bool = True,
+    provider_options: dict[str, str] | None = None,
 ) -> ort.InferenceSession:
     """A session on a model in memory, by a provider of `PROVIDERS`; `origin` is for messages.
 
@@ -197,7 +219,7 @@ def open_bytes(
     options.intra_op_num_threads = threads
     if not spins:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = [PROVIDERS[provider]]
+    providers: list[Any] = [(PROVIDERS[provider], provider_options or {})]
     if provider != "cpu":
         # The wheel's CUDA libraries lie in site-packages, where the loader does not look.
         ort.preload_dlls()

@@ -23,7 +23,7 @@ from benchmarks.figures.speed_style import (
     round_rate,
     short_name,
 )
-from benchmarks.throughput.stored import Row, StoredSpeed, fastest
+from benchmarks.throughput.stored import Row, StoredSpeed, fastest, without_copies
 
 TITLE = "Images a second by batch size"
 NOTHING = "The first point comes when the answers are compared."
@@ -100,7 +100,8 @@ def _told(row: Row) -> list[str]:
     low, high = row["images_per_second_low"], row["images_per_second_high"]
     disturbed = row.get("disturbed_rounds") or 0
     rounds = f"{row['rounds']} rounds" + (f", {disturbed} of them disturbed" if disturbed else "")
-    return [f"{row['images_per_second']:,.0f}", f"{low:,.0f} to {high:,.0f}", rounds]
+    copies = f"<br>{said}" if (said := without_copies(row)) else ""
+    return [f"{row['images_per_second']:,.0f}", f"{low:,.0f} to {high:,.0f}", rounds + copies]
 
 
 def title(rows: Sequence[Row], model: str) -> str:

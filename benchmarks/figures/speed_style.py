@@ -27,10 +27,13 @@ class EngineLook:
 LOOKS = {
     "pytorch-eager": EngineLook("PyTorch", Colour("#97700b", "#e8c35a"), "square", "■"),
     "pytorch-compiled": EngineLook("torch.compile", Colour("#7f1d4f", "#f08cb9"), "diamond", "◆"),
-    "pytorch-cuda-graphs": EngineLook("CUDA graphs", Colour("#b3400f", "#ff9a62"), "star", "★"),
+    "pytorch-cuda-graphs": EngineLook("PyTorch graphs", Colour("#b3400f", "#ff9a62"), "star", "★"),
     "onnxruntime-cpu": EngineLook("ONNX RT CPU", Colour("#5b4bc4", "#aca2ff"), "circle", "●"),
     "onnxruntime-cuda": EngineLook(
         "ONNX RT CUDA", Colour("#5c8a00", "#b4de4a"), "triangle-up", "▲"
+    ),
+    "onnxruntime-cuda-graphs": EngineLook(
+        "ONNX RT graphs", Colour("#14532d", "#7ee2a0"), "pentagon", "⬟"
     ),
     "onnxruntime-tensorrt": EngineLook(
         "TensorRT", Colour("#27303d", "#eef2f7"), "triangle-down", "▼"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throughput.settings import SpeedSettings, split_words
+from benchmarks.throughput.stored import without_copies
 from resnet_core.console import Commands
 from resnet_core.training.config import default_data_folder
 
@@ -105,7 +106,8 @@ def _figures(row: dict[str, Any]) -> str:
     if row["images_per_second"] is None:
         return "not measured yet"
     disturbed = f", {row['disturbed_rounds']} rounds disturbed" if row["disturbed_rounds"] else ""
+    copies = f", {said}" if (said := without_copies(row)) else ""
     return (
         f"{row['images_per_second']:10,.0f} images/s ({row['images_per_second_low']:,.0f} to "
-        f"{row['images_per_second_high']:,.0f}), {row['p50_ms'] or float('nan'):.2f} ms{disturbed}"
+        f"{row['images_per_second_high']:,.0f}), {row['p50_ms'] or float('nan'):.2f} ms{copies}{disturbed}"
     )

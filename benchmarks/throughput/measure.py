@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.settings import Method
+from benchmarks.throughput.stored import WITHOUT_COPIES
 from benchmarks.throughput.summary import median_interval
 from export.latency import percentiles
 from resnet_core.errors import LabError
@@ -50,6 +51,8 @@ class Worker:
         told = self.ask(setup.to_dict() | {"threads": setup.threads} | more)
         self.name: str = told["name"]
         self.input_size: int = told["input_size"]
+        self.holds: bool = told.get("holds", False)
+        """Whether it can answer images that stay on its device."""
 
     def ask(self, what: dict[str, Any]) -> dict[str, Any]:
         """One request, one answer.
@@ -103,6 +106,8 @@ class Result:
     """How often its process has been started."""
     rates: dict[int, list[float]] = field(default_factory=dict)
     """Images a second of each round, by batch size."""
+    held_rates: dict[int, list[float]] = field(default_factory=dict)
+    """The same without copies to and from a device, where there is one."""
     starts: dict[int, list[int]] = field(default_factory=dict)
     """The start, from 1, in which each of these rounds was measured."""
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
@@ -141,7 +146,14 @@ class Result:
             "rates": [float(f"{rate:.6g}") for rate in rates],
             "starts": self.starts[batch][: len(rates)],
             **percentiles(self.latencies_ms[batch]),
+            **self._without_copies(batch),
         }
+
+    def _without_copies(self, batch: int) -> dict[str, Any]:
+        if not (rates := self.held_rates.get(batch)):
+            return {}
+        names = (WITHOUT_COPIES, f"{WITHOUT_COPIES}_low", f"{WITHOUT_COPIES}_high")
+        return dict(zip(names, median_interval(rates), strict=True))
 
 
 @contextmanager
@@ -210,19 +222,33 @@ def _measure_once(
     result: Result, worker: Worker, batch: int, seconds: float, warm: bool, probe: LoadProbe
 ) -> None:
     asked = {"batch_size": batch, "seconds": seconds, "warm": warm}
-    for attempt in range(MOST_REPEATS):
-        was_quiet = probe.is_quiet()
-        try:
-            told = worker.ask(asked)
-        except LabError as error:
-            result.reason = str(error)
-            return
-        if was_quiet and probe.is_quiet():
-            break
-        if attempt == MOST_REPEATS - 1:
-            result.disturbed[batch] = result.disturbed.get(batch, 0) + 1
-    latencies = told["latencies"]
+    try:
+        told, was_quiet = _ask_in_quiet(worker, asked, probe)
+        held = _ask_in_quiet(worker, asked | {"held": True}, probe)[0] if worker.holds else None
+    except LabError as error:
+        result.reason = str(error)
+        return
+    if not was_quiet:
+        result.disturbed[batch] = result.disturbed.get(batch, 0) + 1
     # The latencies first: who is interrupted in between has no rate without them.
-    result.latencies_ms.setdefault(batch, []).extend(1000 * value for value in latencies)
+    result.latencies_ms.setdefault(batch, []).extend(1000 * value for value in told["latencies"])
     result.starts.setdefault(batch, []).append(result.start)
-    result.rates.setdefault(batch, []).append(batch * len(latencies) / told["seconds"])
+    result.rates.setdefault(batch, []).append(_rate(batch, told))
+    if held:
+        result.held_rates.setdefault(batch, []).append(_rate(batch, held))
+
+
+def _ask_in_quiet(
+    worker: Worker, asked: dict[str, Any], probe: LoadProbe
+) -> tuple[dict[str, Any], bool]:
+    """What a worker told, and whether nothing disturbed it; the last of some times, else."""
+    for _ in range(MOST_REPEATS):
+        was_quiet = probe.is_quiet()
+        told = worker.ask(asked)
+        if was_quiet and probe.is_quiet():
+            return told, True
+    return told, False
+
+
+def _rate(batch: int, told: dict[str, Any]) -> float:
+    return batch * len(told["latencies"]) / float(told["seconds"])

@@ -12,14 +12,20 @@ from typing import Any
 from benchmarks.figures.style import percent
 from benchmarks.throughput.compare import Comparison, in_words, summary, why_lost
 from benchmarks.throughput.machine import describe, differences, machine_name
-from benchmarks.throughput.stored import Row, StoredSpeed, has_figure
+from benchmarks.throughput.stored import (
+    WITHOUT_COPIES,
+    Row,
+    StoredSpeed,
+    has_figure,
+    without_copies,
+)
 
 NOTHING = "–"
 MOST_NAMED = 4
 COLUMNS = (
     "model", "engine", "precision", "threads", "batch_size", "valid", "reason",
     "images_per_second", "images_per_second_low", "images_per_second_high", "rounds",
-    "disturbed_rounds", "p50_ms", "p90_ms", "p99_ms", "agreement_percent", "test_error_percent",
+    WITHOUT_COPIES, "disturbed_rounds", "p50_ms", "p90_ms", "p99_ms", "agreement_percent", "test_error_percent",
     "runs",
 )  # fmt: skip
 HEADINGS = (
@@ -49,8 +55,11 @@ def cells(row: Row) -> list[str]:
     disturbed = row.get("disturbed_rounds")
     rounds = f"{row['rounds']}, {disturbed} disturbed" if disturbed else f"{row['rounds']}"
     times = [_milliseconds(row.get(f"p{number}_ms")) for number in (50, 90, 99)]
+    rate = f"{row['images_per_second']:,.0f}"
+    if copies := without_copies(row):
+        rate += f" ({copies})"
     return [
-        *who, f"{row['images_per_second']:,.0f}", f"{low:,.0f} to {high:,.0f}", *times, agreed, rounds,
+        *who, rate, f"{low:,.0f} to {high:,.0f}", *times, agreed, rounds,
     ]  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from resnet_core.zoo import zoo_entries
 
 FORMAT = "resnet-lab-throughput-1"
 SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "studies" / "speed"
+WITHOUT_COPIES = "images_per_second_without_copies"
+"""Of a row: pixels and answers stay on the device; absent where the device is the CPU."""
 CASE = ("model", "engine", "precision", "threads", "batch_size")
 Row = dict[str, Any]
 
@@ -56,6 +58,12 @@ class StoredSpeed:
 
 def has_figure(row: Row) -> bool:
     return bool(row["valid"]) and row["images_per_second"] is not None
+
+
+def without_copies(row: Row) -> str:
+    """The rate of images that stay on the device, in words; empty where there is no device."""
+    rate = row.get(WITHOUT_COPIES)
+    return "" if rate is None else f"{rate:,.0f} without copies"
 
 
 def case_of(row: Row) -> tuple[Any, ...]:

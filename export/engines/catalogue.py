@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from export.engines import on_cuda_graphs, on_onnxruntime, on_openvino, on_pytorch
+from export.engines import (
+    on_cuda_graphs,
+    on_onnxruntime,
+    on_onnxruntime_gpu,
+    on_openvino,
+    on_pytorch,
+)
 from export.engines.interface import Engine, Obstacle
 from resnet_core.errors import ConfigError, ModelError
 
@@ -17,6 +23,7 @@ ENGINES: dict[str, Engine] = {
         *on_pytorch.ENGINES,
         *on_cuda_graphs.ENGINES,
         *on_onnxruntime.ENGINES,
+        *on_onnxruntime_gpu.ENGINES,
         *on_openvino.ENGINES,
     )
 }

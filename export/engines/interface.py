@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,19 @@ class OpenModel(Protocol):
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes). Any N."""
+
+
+@runtime_checkable
+class HoldsImages(Protocol):
+    """An open model on a device with memory of its own, so that copies can be left out of a time."""
+
+    def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
+        """Copy images there once; each call answers them there, and returns when it is done."""
+
+
+def padded_size(images: int) -> int:
+    """The power of two that holds so many images: few sizes are recorded, and none is twice too large."""
+    return 1 << (images - 1).bit_length()
 
 
 Opener = Callable[[Path, str, int], OpenModel]

@@ -7,6 +7,7 @@ precision asked for, and pixels and answers travel through pinned memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel
+from export.engines.interface import Engine, Obstacle, OpenModel, padded_size
 
 if TYPE_CHECKING:
     import torch
@@ -40,12 +41,21 @@ class _Recorded:
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         import torch
 
-        self.host_pixels.numpy()[: len(images)] = images
-        self.pixels.copy_(self.host_pixels, non_blocking=True)
+        self.put(images)
         self.graph.replay()
         self.host_answers.copy_(self.answers, non_blocking=True)
         torch.cuda.current_stream().synchronize()
         return np.array(self.host_answers.numpy()[: len(images)])
+
+    def put(self, images: NDArray[np.uint8]) -> None:
+        self.host_pixels.numpy()[: len(images)] = images
+        self.pixels.copy_(self.host_pixels, non_blocking=True)
+
+    def answer(self) -> None:
+        import torch
+
+        self.graph.replay()
+        torch.cuda.current_stream().synchronize()
 
 
 class _OnCudaGraphs:
@@ -54,8 +64,21 @@ class _OnCudaGraphs:
         self._recorded: dict[int, _Recorded] = {}
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = [images[at : at + LARGEST_BATCH] for at in range(0, len(images), LARGEST_BATCH)]
+        parts = _parts(images)
         return np.concatenate([self._find(padded_size(len(part))).run(part) for part in parts])
+
+    def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
+        """As `HoldsImages` says; parts beyond the first take turns in one place."""
+        parts = _parts(images)
+        graphs = [self._find(padded_size(len(part))) for part in parts]
+        for graph, part in zip(graphs, parts, strict=True):
+            graph.put(part)
+
+        def answer() -> None:
+            for graph in graphs:
+                graph.answer()
+
+        return answer
 
     def _find(self, size: int) -> _Recorded:
         if size not in self._recorded:
@@ -87,9 +110,8 @@ class _OnCudaGraphs:
         return probabilities
 
 
-def padded_size(images: int) -> int:
-    """The power of two that holds so many images: few sizes are recorded, and none is twice too large."""
-    return 1 << (images - 1).bit_length()
+def _parts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [images[at : at + LARGEST_BATCH] for at in range(0, len(images), LARGEST_BATCH)]
 
 
 def _open(file: Path, precision: str, threads: int) -> OpenModel:

@@ -36,6 +36,21 @@ class _OnPyTorch:
             return np.asarray(self.answer(pixels).float().softmax(1).cpu().numpy())
 
 
+@dataclass(frozen=True)
+class _OnGpu(_OnPyTorch):
+    def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
+        import torch
+
+        pixels = torch.from_numpy(np.array(images)).to(self.device)
+
+        def answer() -> None:
+            with torch.inference_mode():
+                self.answer(pixels).float().softmax(1)
+            torch.cuda.synchronize(self.device)
+
+        return answer
+
+
 def _open(is_compiled: bool, file: Path, precision: str, threads: int) -> OpenModel:
     import torch
 
@@ -57,7 +72,8 @@ def _open(is_compiled: bool, file: Path, precision: str, threads: int) -> OpenMo
 
     how = "compiled" if is_compiled else "eager"
     name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {precision}"
-    return _OnPyTorch(hardware.wrap(answer), device, name, model)
+    kind = _OnGpu if device.type == "cuda" else _OnPyTorch
+    return kind(hardware.wrap(answer), device, name, model)
 
 
 def _obstacle(is_compiled: bool, precision: str) -> Obstacle | None:

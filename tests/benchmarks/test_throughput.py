@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,13 @@ from onnx import helper, numpy_helper
 from scipy import stats
 
 from benchmarks.throughput.cases import Setup, plan_setups
-from benchmarks.throughput.measure import Result, measure
+from benchmarks.throughput.measure import ROOT, Result, measure
 from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.report import cells, speed_csv
 from benchmarks.throughput.settings import Method
+from benchmarks.throughput.stored import StoredSpeed
 from benchmarks.throughput.summary import median_interval
+from benchmarks.throughput.worker import _time
 from export.engines.catalogue import find_choice
 from export.latency import percentiles, samples_needed
 from resnet_core.errors import ConfigError
@@ -66,10 +72,12 @@ def test_a_wrong_engine_gets_no_figure(run_module, tmp_path: Path, data_folder: 
 class PlantedWorker:
     """Says how long its runs took; its rounds are slow while the machine is disturbed."""
 
-    def __init__(self, seconds: list[float]):
+    def __init__(self, seconds: list[float], holds: bool = False):
         self.seconds = seconds
+        self.holds = holds
 
     def ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        assert self.holds or not asked.get("held")
         taken = self.seconds.pop(0)
         return {"seconds": taken, "latencies": [taken / 2] * 2}
 
@@ -95,6 +103,66 @@ def test_a_round_that_stays_disturbed_says_so() -> None:
     list(measure([(result, worker)], method, probe_of([3.0] * 3)))  # type: ignore[list-item]
     (row,) = result.rows([4])
     assert row["disturbed_rounds"] == 1 and row["images_per_second"] == 1.0
+
+
+def test_on_a_device_each_round_is_measured_with_copies_and_without() -> None:
+    result, worker = Result(SETUP), PlantedWorker([2.0, 1.0, 4.0, 0.5], holds=True)
+    method = Method(batch_sizes=(4,), rounds=2, processes=1, seconds=1.0)
+    list(measure([(result, worker)], method, LoadProbe(lambda: 1.0)))  # type: ignore[list-item]
+    (row,) = result.rows([4])
+    assert row["rates"] == [4.0, 2.0] and row["images_per_second"] == 3.0
+    assert row["images_per_second_without_copies"] == 12.0
+    assert row["images_per_second_without_copies_low"] == 8.0
+    assert cells(row)[4] == "3 (12 without copies)"
+    assert speed_csv(StoredSpeed({}, "", {}, {}, (), (row,), "")).count("12.0") == 1
+
+
+def test_on_the_cpu_nothing_is_said_of_copies() -> None:
+    result = Result(SETUP)
+    method = Method(batch_sizes=(4,), rounds=1, processes=1, seconds=1.0)
+    list(measure([(result, PlantedWorker([2.0]))], method, LoadProbe(lambda: 1.0)))  # type: ignore[list-item]
+    (row,) = result.rows([4])
+    assert not [name for name in row if "copies" in name] and cells(row)[4] == "4"
+
+
+class OnItsDevice:
+    """Takes pixels over on every run, and once where they stay."""
+
+    name = "planted"
+
+    def __init__(self) -> None:
+        self.copied = self.answered = 0
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        self.copied += 1
+        return np.zeros((len(images), 10), np.float32)
+
+    def hold(self, images: np.ndarray) -> Callable[[], None]:
+        self.copied += 1
+
+        def answer() -> None:
+            self.answered += 1
+
+        return answer
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_worker_copies_once_where_images_stay(held: bool) -> None:
+    model = OnItsDevice()
+    told = _time(model, 8, {"batch_size": 2, "seconds": 0.01, "warm": False, "held": held})
+    runs = len(told["latencies"])
+    assert (model.copied, model.answered) == ((1, runs) if held else (runs, 0))
+
+
+def test_a_worker_whose_asker_is_gone_ends_in_silence() -> None:
+    """As when a measurement is interrupted while an engine opens."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.throughput.worker"], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    worker.stdout.close()
+    _, said = worker.communicate(json.dumps(SETUP.to_dict() | {"threads": 1}) + "\n", timeout=120)
+    assert worker.returncode == 1 and "Traceback" not in said and "BrokenPipe" not in said
 
 
 def test_engines_take_turns() -> None:

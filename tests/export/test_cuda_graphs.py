@@ -10,7 +10,8 @@ from torch import nn
 from export.catalogue import find_exported
 from export.engines.catalogue import find_choice, find_engine
 from export.engines.folded import fold_batch_norms
-from export.engines.on_cuda_graphs import LARGEST_BATCH, padded_size
+from export.engines.interface import padded_size
+from export.engines.on_cuda_graphs import LARGEST_BATCH
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
 
