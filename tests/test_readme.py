@@ -92,7 +92,16 @@ def test_the_shipped_transfer_stands_in_its_table() -> None:
 
 def test_linked_files_exist() -> None:
     links = re.findall(r"\]\((?!http)([^)]+)\)", README)
-    assert links and all((ROOT / link).exists() for link in links)
+    files = [link for link in links if not link.startswith("#")]
+    assert files and all((ROOT / link).exists() for link in files)
+
+
+def test_linked_chapters_exist() -> None:
+    links = re.findall(r"\]\(#([^)]+)\)", README)
+    titles = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    assert links and set(links) <= {
+        re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles
+    }
 
 
 def test_no_placeholder_is_left() -> None:
