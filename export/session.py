@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.bound import Bound
+from export.threads import allowed_threads
 from resnet_core.errors import ModelError
 from resnet_core.pictures import WHOLE_SQUARE
 
@@ -116,7 +117,7 @@ class OnnxSession:
     Args:
         path: a stand-alone ONNX file of this app.
         provider: `cpu`, `cuda`, `tensorrt`, or `auto` for CUDA where it works.
-        threads: on the CPU; 0 for all.
+        threads: on the CPU; 0 for all that `allowed_threads` allows.
         spins: whether threads that wait for work keep their core, ready at once, or leave it to
             others, such as decoders.
         options: what the provider is told.
@@ -216,7 +217,7 @@ def open_bytes(
     """
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or allowed_threads()
     if not spins:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [(PROVIDERS[provider], provider_options or {})]

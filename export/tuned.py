@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from export.precisions import FILE_PRECISIONS, file_for
+from export.threads import allowed_threads
 from resnet_core.errors import ModelError
 from resnet_core.files import read_json, sha256_of
 from resnet_core.training.config import default_runs_folder
@@ -50,11 +51,13 @@ def cache_file(file: Path) -> Path:
 
 def environment() -> dict[str, Any]:
     """What the speed of an engine depends on."""
+    limit = {"threads": threads} if (threads := allowed_threads()) else {}
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "libraries": _libraries(),
+        **limit,
     }
 
 

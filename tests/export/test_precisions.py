@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from export.engines.catalogue import ENGINES
@@ -20,6 +19,7 @@ from export.report import report
 from export.session import OnnxSession
 from resnet_core.errors import ModelError
 from resnet_core.zoo import find_in_zoo, zoo_entries
+from tests.plain_onnx import open_onnx
 
 EXACT = find_in_zoo("resnet20_v1").onnx_file
 
@@ -30,9 +30,7 @@ def pixels() -> np.ndarray:
 
 
 def plain_run(file: Path, pixels: np.ndarray) -> np.ndarray:
-    """No code of ours."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    return session.run(["probabilities"], {"image": pixels})[0]
+    return open_onnx(file).run(["probabilities"], {"image": pixels})[0]
 
 
 def test_fp16_halves_the_file_and_keeps_its_inputs_and_answers(tmp_path: Path, pixels) -> None:

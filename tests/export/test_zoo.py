@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from PIL import Image
 from scipy.special import logsumexp
@@ -19,6 +18,7 @@ from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import load_model
 from resnet_core.pictures import to_input
 from resnet_core.zoo import ZOO_FOLDER, zoo_entries
+from tests.plain_onnx import open_onnx
 
 ENTRIES = {entry.name: entry for entry in zoo_entries()}
 
@@ -39,9 +39,7 @@ def test_plain_onnxruntime_on_raw_pixels_reaches_the_cards_error(
     """No code of ours between the file of pixels and the file of the model."""
     with np.load(data_folder / "cifar10.npz") as data:
         images, labels = data["x_test"], data["y_test"]
-    session = onnxruntime.InferenceSession(
-        ENTRIES[name].onnx_file, providers=["CPUExecutionProvider"]
-    )
+    session = open_onnx(ENTRIES[name].onnx_file)
     guesses = np.concatenate(
         [
             session.run(["probabilities"], {"image": images[i : i + 500]})[0].argmax(1)
@@ -95,7 +93,7 @@ def test_the_shipped_auroc_is_found_again(data_folder: Path) -> None:
         test = rng.permutation(data["x_test"])[:1000]
     coarse = rng.integers(0, 256, (400, 4, 4, 3), np.uint8)
     drawn = np.stack([to_input(Image.fromarray(each), 32) for each in coarse])
-    session = onnxruntime.InferenceSession(ENTRIES["resnet20_v1"].onnx_file)
+    session = open_onnx(ENTRIES["resnet20_v1"].onnx_file)
     like, strange = (
         logsumexp(session.run(["logits"], {"image": images})[0].astype(float), axis=1)
         for images in (test, drawn)
