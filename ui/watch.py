@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from benchmarks.figures.style import RUN_HEIGHTS
 from resnet_core.errors import LabError
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.history import read_history
@@ -23,7 +24,6 @@ from ui.html import render_busy
 from ui.run_view import NO_RUNS, action_commands, menu_entry, render_queue, render_run
 from ui.seen import Seen, build_seen, marks
 
-FIGURE_HEIGHTS = {"error": 300, "loss": 210, "gradients": 210, "learning_rate": 170, "speed": 170}
 CAN_STOP = ("running", "queued")
 CAN_RESUME = ("stopped", "interrupted", "failed")
 
@@ -50,7 +50,7 @@ class WatchPanel:
         """In the order in which `look` gives their values."""
         return [
             self.picked, self.seen, self.header, self.queue, self.details, self.stop, self.resume,
-            self.use, self.commands, self.log, *(self.figures[name] for name in FIGURE_HEIGHTS),
+            self.use, self.commands, self.log, *(self.figures[name] for name in RUN_HEIGHTS),
         ]  # fmt: skip
 
     def looking(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _lay_out_figures() -> dict[str, LiveFigure]:
 
 
 def _figure(name: str) -> LiveFigure:
-    return LiveFigure(height=FIGURE_HEIGHTS[name], elem_id=f"figure-{name}")
+    return LiveFigure(height=RUN_HEIGHTS[name], elem_id=f"figure-{name}")
 
 
 def look(picked: str | None, seen: Seen) -> Any:
@@ -123,7 +123,7 @@ def look(picked: str | None, seen: Seen) -> Any:
     menu = gr.skip() if is_same_menu else gr.update(choices=entries, **chosen)
     if row is None:
         nothing = [NO_RUNS, "", _shown_if(False), *_buttons("", False), "", ""]
-        return [menu, now, *nothing, *([None] * len(FIGURE_HEIGHTS))]
+        return [menu, now, *nothing, *([None] * len(RUN_HEIGHTS))]
     folder = RunFolder(runs / row["name"])  # it may be gone by now, and is listed no more next time
     return [
         menu, now, render_run(row), queue, _shown_if(_has_curves(row)),
@@ -155,8 +155,8 @@ def _draw(folder: RunFolder) -> list[Any]:
     try:
         figures = run_figures(read_history(folder), folder.config())
     except (LabError, LookupError, TypeError):
-        return [None] * len(FIGURE_HEIGHTS)
-    return [figures[name] for name in FIGURE_HEIGHTS]
+        return [None] * len(RUN_HEIGHTS)
+    return [figures[name] for name in RUN_HEIGHTS]
 
 
 def _buttons(state: str, has_trained: bool) -> list[Any]:

@@ -13,8 +13,12 @@ from plotly.graph_objects import Figure, Scatter
 from benchmarks.figures.style import TEMPLATES, Colour
 
 NOTHING_YET = "The first point appears after about a second of training."
-LABEL_GAP_SHARE = 0.075  # a line of text over the height of a plot
 LETTER_PX = 6.6
+LINE_PX = 15.5
+USUAL_HEIGHT = 285
+AROUND_PLOT_PX = 79  # of a figure's height: its axis below, its buttons above
+LOG: dict[str, Any] = {"type": "log", "dtick": "D2", "minorloglabels": "complete"}
+"""An axis with 1, 2 and 5 of each decade, each written in full."""
 
 
 def new_figure(title: str, x_title: str, y_title: str) -> Figure:
@@ -110,18 +114,21 @@ def label_line_ends(
     labels: Sequence[Label],
     log: bool = False,
     shown: tuple[float, float] | None = None,
+    height: int = USUAL_HEIGHT,
 ) -> None:
     """Write each label beside the end of its line, apart from one another, and make room.
 
     Args:
         log: whether the axis is logarithmic.
         shown: the axis's own range, if the figure sets one; exponents where it is logarithmic.
+        height: of the figure on the page, in pixels: a line of text is a larger share of a low one.
     """
     if not labels:
         return
     low, high = shown or _value_range(figure, log)
-    heights = [(_height(label.y, log) - low) / (high - low) for label in labels]
-    for label, height in zip(labels, spread(heights, LABEL_GAP_SHARE), strict=True):
+    ends = [(_height(label.y, log) - low) / (high - low) for label in labels]
+    places = spread(ends, LINE_PX / (height - AROUND_PLOT_PX))
+    for label, place in zip(labels, places, strict=True):
         remember_dark(figure, label.colour)
         figure.add_annotation(
             # The words in the ink of the page: a line's colour is too pale to read.
@@ -130,7 +137,7 @@ def label_line_ends(
             x=1,
             xanchor="left",
             xshift=5,
-            y=low + height * (high - low),
+            y=low + place * (high - low),
             yanchor="middle",
             align="left",
         )

@@ -9,8 +9,16 @@ from typing import Any
 
 from plotly.graph_objects import Figure
 
-from benchmarks.figures.canvas import Label, add_line, empty_figure, label_line_ends, new_figure
+from benchmarks.figures.canvas import (
+    LOG,
+    Label,
+    add_line,
+    empty_figure,
+    label_line_ends,
+    new_figure,
+)
 from benchmarks.figures.style import (
+    RUN_HEIGHTS,
     TRAIN_DASH,
     VALIDATION_DASH,
     Colour,
@@ -112,7 +120,7 @@ def gradient_figure(history: History) -> Figure:
         return empty_figure(title, NO_NORMS) if history.last else empty_figure(title)
     names = list(points[-1].gradient_norms)
     figure = new_figure(_gradient_title(points[-1]), EPOCHS, "gradient norm")
-    figure.update_yaxes(type="log", dtick="D2")  # 1, 2 and 5 of each decade
+    figure.update_yaxes(LOG)
     labels = []
     for number, name in enumerate(names):
         colour = part_colour(number, len(names))
@@ -122,7 +130,7 @@ def gradient_figure(history: History) -> Figure:
         _add(figure, points, norms, name, colour, "solid", hover, width=1.4)
         ends = [norm for norm in norms if norm is not None]
         labels += [Label(name, ends[-1], colour)] if ends else []
-    label_line_ends(figure, labels, log=True)
+    label_line_ends(figure, labels, log=True, height=RUN_HEIGHTS["gradients"])
     return figure
 
 
@@ -161,7 +169,7 @@ def _two_lines(
         points, scores = [p for p, _ in measured], [v for _, v in measured]
         _add(figure, points, scores, "validation", colour, VALIDATION_DASH, hover, marks=True)
         labels.append(Label("validation", scores[-1], colour))
-    label_line_ends(figure, labels)
+    label_line_ends(figure, labels, height=RUN_HEIGHTS[quantity])
     return figure
 
 

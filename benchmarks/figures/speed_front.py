@@ -18,6 +18,9 @@ from benchmarks.throughput.stored import Row, StoredSpeed, fastest
 TITLE = "Error against images a second"
 FRONT = Colour("#64748b", "#a3b1c4")
 LABEL_ROOM = 0.15  # the front's names stand left of its points
+NAME_PX = 32  # two lines
+NAME_WIDTH_SHARE, NAME_HEIGHT_SHARE = 0.5, 0.12
+"""Of the span of all points, on a phone."""
 BEST, ONE = "best", "1"
 BATCHES = (BEST, ONE)
 
@@ -55,7 +58,7 @@ def front_figure(stored: StoredSpeed, batch: str = BEST) -> Figure:
     figure.update_yaxes(ticksuffix=" %", rangemode="normal")
     _add_front(figure, front)
     _add_points(figure, points, front)
-    _name_front(figure, front)
+    _name_front(figure, points, front)
     return figure
 
 
@@ -147,10 +150,28 @@ def _add_points(figure: Figure, points: Sequence[Point], front: Sequence[Point])
         )
 
 
-def _name_front(figure: Figure, front: Sequence[Point]) -> None:
+def _name_front(figure: Figure, points: Sequence[Point], front: Sequence[Point]) -> None:
     """The front's points by name, below and to the left, where no other point can be."""
-    for point in front:
+    for point, row in zip(front, name_rows(points, front), strict=True):
         figure.add_annotation(
             x=log10(point.rate), y=point.error, text=f"{escape(point.row['model'])}<br>{short_name(point.row)}",
-            xanchor="right", yanchor="top", align="right", xshift=-8, yshift=-4,
+            xanchor="right", yanchor="top", align="right", xshift=-8, yshift=-4 - row * NAME_PX,
         )  # fmt: skip
+
+
+def name_rows(points: Sequence[Point], front: Sequence[Point]) -> list[int]:
+    """How many names lower each point's own stands, so that none is written over another's.
+
+    On a phone a name is nearly half as wide as the plot.
+    """
+    width = log10(max(p.rate for p in points) / min(p.rate for p in points))
+    height = max(p.error for p in points) - min(p.error for p in points)
+    rows: list[int] = []
+    for point, quicker in zip(reversed(front), [None, *reversed(front)], strict=False):
+        is_beside = (
+            quicker is not None
+            and log10(quicker.rate / point.rate) < NAME_WIDTH_SHARE * width
+            and quicker.error - point.error < NAME_HEIGHT_SHARE * height
+        )
+        rows.append(rows[-1] + 1 if is_beside else 0)
+    return rows[::-1]

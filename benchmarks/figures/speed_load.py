@@ -8,6 +8,7 @@ from typing import Any
 from plotly.graph_objects import Figure
 
 from benchmarks.figures.canvas import (
+    LOG,
     Label,
     add_line,
     break_lines,
@@ -39,9 +40,9 @@ def load_figure(stored: dict[str, Any]) -> Figure:
         return empty_figure(TITLE, NOTHING_YET)
     figure = new_figure(_finding(setups), "offered load, queries a second", "latency, milliseconds")
     loads = [offered(row) for rows in setups.values() for row in rows]
-    figure.update_yaxes(type="log", dtick="D2", exponentformat="none")
+    figure.update_yaxes(LOG, exponentformat="none")
     if max(loads) > MOST_LINEAR * min(loads):
-        figure.update_xaxes(type="log", dtick="D2", exponentformat="none", rangemode="normal")
+        figure.update_xaxes(LOG, exponentformat="none", rangemode="normal")
     labels = [label for who in setups for label in _add_setup(figure, who, setups)]
     labels += _add_bounds(figure, setups)
     label_line_ends(figure, labels, log=True)

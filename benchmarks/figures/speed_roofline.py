@@ -11,6 +11,7 @@ from typing import Any
 from plotly.graph_objects import Figure, Scatter
 
 from benchmarks.figures.canvas import (
+    LOG,
     Label,
     add_line,
     break_lines,
@@ -50,9 +51,7 @@ def roofline_figure(stored: Row, device: str | None = None, threads: int | str =
     rows = [r for r in stored["rows"] if _is_of(r, device, threads) and r.get("flops_per_byte")]
     figure = new_figure(roofline_title(rows), "FLOP for each byte that memory moves", "GFLOP/s")
     for update in (figure.update_xaxes, figure.update_yaxes):
-        update(type="log", rangemode="normal", exponentformat="none", separatethousands=True)
-        update(dtick="D2")
-    figure.update_yaxes(minorloglabels="complete")
+        update(LOG, rangemode="normal", exponentformat="none", separatethousands=True)
     low, high = _span(rows, peaks, bandwidth["value"])
     _add_memory(figure, low, max(r["value"] for r in peaks), bandwidth)
     labels = [_add_peak(figure, high, peak, bandwidth["value"]) for peak in peaks]

@@ -23,6 +23,8 @@ TRAIN_DASH = "6px,4px"
 VALIDATION_DASH = "solid"
 SHALLOWEST, DEEPEST = 20, 1202  # depths between which a family's colour goes from plain to full
 MOST_SHADE = 0.65
+RUN_HEIGHTS = {"error": 300, "loss": 210, "gradients": 210, "learning_rate": 170, "speed": 170}
+"""Of each figure of a run on the page, in pixels, in the order in which they stand."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 

@@ -8,7 +8,14 @@ from statistics import median
 
 from plotly.graph_objects import Figure
 
-from benchmarks.figures.canvas import Label, add_line, empty_figure, label_line_ends, new_figure
+from benchmarks.figures.canvas import (
+    LOG,
+    Label,
+    add_line,
+    empty_figure,
+    label_line_ends,
+    new_figure,
+)
 from benchmarks.figures.compared import ComparedRun, load_run
 from benchmarks.figures.style import family_colour
 from benchmarks.figures.windows import points_by_step
@@ -25,7 +32,7 @@ def training_gradient_figure(folders: Sequence[RunFolder]) -> Figure:
     if not drawn:
         return empty_figure(TITLE, NOTHING)
     figure = new_figure(_finding(drawn), "epochs of training", "stage 1 over stage 3")
-    figure.update_yaxes(type="log", dtick="D2")
+    figure.update_yaxes(LOG)
     labels = []
     for run, ratios in drawn:
         colour = family_colour(run.family, run.depth)

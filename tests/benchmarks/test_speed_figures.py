@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures.speed_batch import batch_figure
-from benchmarks.figures.speed_front import front_figure, pareto_front, points_of
+from benchmarks.figures.speed_front import Point, front_figure, name_rows, pareto_front, points_of
 from benchmarks.figures.speed_latency import latency_figure
 from benchmarks.figures.speed_style import LOOKS, VARIANTS, log_axis, look_of, mark_of
 from benchmarks.figures.style import FAMILY_COLOURS
@@ -215,3 +215,14 @@ def test_labels_of_level_lines_do_not_touch(stored) -> None:
     places = sorted((note.y - low) / (high - low) for note in figure.layout.annotations)
     assert min(b - a for a, b in pairwise(places)) > 0.07
     assert all(0 <= place <= 1 for place in places)
+
+
+def test_names_of_near_points_stand_below_one_another() -> None:
+    def at(rate: float, error: float) -> Point:
+        return Point({"images_per_second": rate}, error, look_of("onnxruntime-cpu").colour)
+
+    slow, exact, level, quick = at(500, 9), at(600, 7.0), at(2500, 8.40), at(4900, 8.41)
+    assert name_rows([slow, exact, level, quick], [exact, level, quick]) == [0, 1, 0]
+    apart = at(4900, 8.9)  # above: its name ends over the other's
+    assert name_rows([slow, exact, level, apart], [exact, level, apart]) == [0, 0, 0]
+    assert name_rows([quick], [quick]) == [0]
