@@ -15,7 +15,7 @@ from ui import jobs
 from ui.events import AT_ONCE, IN_TURN
 from ui.figure import LiveFigure
 from ui.html import render_busy, render_problem
-from ui.kept_files import write_downloads
+from ui.kept_files import write_once
 from ui.seen import Seen, build_seen, marks
 from ui.study_form import build_study_form, start_study
 from ui.study_view import NO_STUDY, render_progress, render_study_table
@@ -158,12 +158,13 @@ def look(
     shown = picked if picked in paths else next(iter(paths), None)
     if shown is None:
         return gr.skip() if seen else _nothing()
+    entries = [_entry(path) for path in paths]
     try:
         study = read_study(Path(shown))
         progress = engine.look(study)
     except LabError as error:
-        return [*[gr.skip()] * 2, render_problem(str(error)), *[gr.skip()] * 7]
-    entries = [_entry(path) for path in paths]
+        now = marks(shown, entries, str(error))
+        return gr.skip() if seen == now else _damaged(shown, entries, now, error)
     now = marks(shown, entries, progress, x, show, papers, curves_of)
     if seen == now:
         return gr.skip()
@@ -174,6 +175,23 @@ def look(
         render_progress(study, progress),
         gr.update(visible=progress.is_moving),
         *_findings(study, x, show, papers, curves_of),
+    ]
+
+
+def _damaged(shown: str, entries: list[tuple[str, str]], now: Seen, error: LabError) -> list[Any]:
+    """The reason, nothing of the study that was shown before, and a menu with all the others."""
+    menu = gr.update(choices=entries, value=shown)
+    files = [gr.update(value=None, interactive=False)] * 2
+    return [
+        menu,
+        now,
+        render_problem(str(error)),
+        gr.update(visible=False),
+        None,
+        "",
+        None,
+        "",
+        *files,
     ]
 
 
@@ -229,11 +247,15 @@ def _extremes(cells: Sequence[Any]) -> list[Any]:
     return chosen
 
 
-def _write(study: Study, cells: Sequence[Any]) -> list[str | None]:
+def _write(study: Study, cells: Sequence[Any]) -> Sequence[str | None]:
+    """Table and report, once for each state of the results: a page looks every two seconds."""
     from benchmarks.depth.page import study_html
     from benchmarks.depth.report import study_csv
 
     if not cells:
         return [None, None]
-    files = {f"{study.name}.csv": study_csv(cells), f"{study.name}.html": study_html(study)}
-    return [*write_downloads(files)]
+    table = study_csv(cells)
+    return write_once(
+        (study.path, table),
+        lambda: {f"{study.name}.csv": table, f"{study.name}.html": study_html(study)},
+    )

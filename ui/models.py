@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,6 +15,7 @@ from ui.events import AT_ONCE
 from ui.fetch import FetchPart, build_fetch
 from ui.figure import LiveFigure
 from ui.html import render_problem
+from ui.kept_files import lend
 from ui.model_delete import build_delete_panel
 from ui.model_view import ModelEntry, list_models, render_card, render_models
 
@@ -83,9 +86,12 @@ def _show(picked: str | None) -> list[Any]:
     ]  # fmt: skip
 
 
-def _download(file: Any) -> Any:
-    is_there = file is not None and file.is_file()
-    return gr.update(value=str(file) if is_there else None, interactive=is_there)
+def _download(file: Path | None) -> Any:
+    lent = None
+    if file is not None:
+        with suppress(OSError):  # not there, or no more
+            lent = lend(file)
+    return gr.update(value=lent, interactive=lent is not None)
 
 
 def _curves(model: ModelEntry) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from benchmarks.throughput.stored import StoredSpeed, read_speed
+from benchmarks.throughput.stored import StoredSpeed
 from ui import speed_jobs
 from ui.child import reap
+from ui.kept_files import write_once
 from ui.seen import Seen, marks
 from ui.speed_view import (
     NO_RESULTS,
@@ -101,21 +100,18 @@ def _files(path: Path, stored: StoredSpeed, is_live: bool) -> list[Any]:
     """CSV and report to take along, once it has ended."""
     if is_live or not stored.measured:
         return [gr.update(value=None, interactive=False)] * 2
-    return [gr.update(value=file, interactive=True) for file in _write(path, _stamp(path))]
+    return [gr.update(value=file, interactive=True) for file in _write(path, stored)]
 
 
-@lru_cache(maxsize=16)
-def _write(path: Path, written_at: float) -> list[str]:
+def _write(path: Path, stored: StoredSpeed) -> list[str]:
     """Both files, once for each state of a result: turning to another model makes none."""
     from benchmarks.throughput.report import speed_csv, speed_html
 
-    stored = read_speed(path)
-    folder = Path(tempfile.mkdtemp(prefix="resnet-lab-"))
-    texts = {"csv": speed_csv(stored), "html": speed_html(stored)}
-    files = {kind: folder / f"speed-{path.stem}.{kind}" for kind in texts}
-    for kind, file in files.items():
-        file.write_text(texts[kind], encoding="utf-8")
-    return [str(file) for file in files.values()]
+    name = f"speed-{path.stem}"
+    return write_once(
+        (path, _stamp(path)),
+        lambda: {f"{name}.csv": speed_csv(stored), f"{name}.html": speed_html(stored)},
+    )
 
 
 def _compared(shown: Path, others: list[tuple[str, str]], against: Path | None) -> list[Any]:
