@@ -59,7 +59,8 @@ class Answer:
             return f"Not sure: perhaps {_with_article(first)}, perhaps {_with_article(second)}."
         if p < SURE_ABOVE:
             return f"Probably {_with_article(first)}."
-        return f"{_with_article(first).capitalize()}."
+        said = _with_article(first)
+        return f"{said[0].upper()}{said[1:]}."  # the rest as it is written: a Siamese cat
 
     @property
     def is_uncertain(self) -> bool:

@@ -171,11 +171,15 @@ def _time(candidates: list[Candidate], size: int) -> Iterator[str]:
     for number in range(ROUNDS):
         yield f"timing, round {number + 1} of {ROUNDS}"
         for candidate in candidates:
-            assert candidate.model is not None
+            if candidate.model is None or candidate.reason:
+                continue
             sleep(PAUSE_SECONDS)
-            for _ in range(WARM_UPS):
-                candidate.model.run(picture)
-            candidate.latencies_ms += _sample(candidate.model, picture)
+            try:
+                for _ in range(WARM_UPS):
+                    candidate.model.run(picture)
+                candidate.latencies_ms += _sample(candidate.model, picture)
+            except LabError as error:  # the others are measured all the same
+                candidate.reason = str(error)
 
 
 def _sample(model: OpenModel, picture: NDArray[np.uint8]) -> list[float]:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.engines.profile import Profiler
+from resnet_core.errors import ModelError
 
 ALL_THREADS = 0
+LONGEST_REASON = 300  # libraries append their call stacks
 
 
 class OpenModel(Protocol):
@@ -23,7 +25,11 @@ class OpenModel(Protocol):
         """What really runs: library, version, device and precision."""
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes). Any N."""
+        """uint8 RGB (N, size, size, 3) → probabilities, float32 (N, classes). Any N, any thread.
+
+        Raises:
+            ModelError: the engine failed, such as for want of memory.
+        """
 
 
 @runtime_checkable
@@ -32,6 +38,12 @@ class HoldsImages(Protocol):
 
     def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
         """Copy images there once; each call answers them there, and returns when it is done."""
+
+
+def cannot_answer(name: str, error: Exception) -> ModelError:
+    """What a library's own exception becomes."""
+    reason = " ".join(str(error).split())[:LONGEST_REASON]
+    return ModelError(f"{name} failed ({reason}): choose another engine.")
 
 
 def padded_size(images: int) -> int:

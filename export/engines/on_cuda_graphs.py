@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel, padded_size
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, padded_size
 
 if TYPE_CHECKING:
     import torch
@@ -62,10 +63,17 @@ class _OnCudaGraphs:
     def __init__(self, model: PixelModel, precision: str, name: str):
         self._model, self._precision, self.name = model, precision, name
         self._recorded: dict[int, _Recorded] = {}
+        # Callers are threads, and each recording has one place for pixels and answers.
+        self._lock = Lock()
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = _parts(images)
-        return np.concatenate([self._find(padded_size(len(part))).run(part) for part in parts])
+        with self._lock:
+            try:
+                answers = [self._find(padded_size(len(part))).run(part) for part in parts]
+            except RuntimeError as error:  # such as a training that has taken the GPU's memory
+                raise cannot_answer(self.name, error) from None
+        return np.concatenate(answers)
 
     def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
         """As `HoldsImages` says; parts beyond the first take turns in one place."""

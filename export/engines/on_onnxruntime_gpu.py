@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.bound import Bound
-from export.engines.interface import Engine, Obstacle, OpenModel, padded_size
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, padded_size
 from export.precisions import existing_file
 from export.session import PROVIDERS, OnnxSession, has_nvidia_gpu
 
@@ -42,6 +43,8 @@ class OnGpu:
     pads: bool = False
     device: str = "cuda"
     _bound: dict[int, Bound] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    """Callers are threads, and what is bound is one for all of them."""
 
     @property
     def name(self) -> str:
@@ -49,7 +52,11 @@ class OnGpu:
         return f"{self.session.name}, {how}"
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.concatenate([self._run(part) for part in _parts(images)])
+        with self._lock:
+            try:
+                return np.concatenate([self._run(part) for part in _parts(images)])
+            except Exception as error:  # ONNX Runtime's exceptions share no public base class
+                raise cannot_answer(self.name, error) from None
 
     def hold(self, images: NDArray[np.uint8]) -> Callable[[], None]:
         """As `HoldsImages` says; parts beyond the first take turns in one place."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer
 from export.engines.profile_openvino import profiler
 from export.precisions import existing_file
 from resnet_core.errors import ModelError
@@ -44,7 +44,10 @@ class _OnOpenVino:
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._lock:
-            answer = self.compiled_for(images.shape)({"image": images})["probabilities"]
+            try:
+                answer = self.compiled_for(images.shape)({"image": images})["probabilities"]
+            except RuntimeError as error:  # it compiles for each batch size, which needs memory
+                raise cannot_answer(self.name, error) from None
             # Copied: the request's own memory is overwritten by its next answer.
             return np.array(answer, dtype=np.float32)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer
 from export.engines.profile_pytorch import profiler
 
 if TYPE_CHECKING:
@@ -31,9 +31,12 @@ class _OnPyTorch:
         import torch
 
         # Owned and writable memory, which torch asks for; the copy is part of the engine's work.
-        pixels = torch.from_numpy(np.array(images)).to(self.device)
-        with torch.inference_mode():
-            return np.asarray(self.answer(pixels).float().softmax(1).cpu().numpy())
+        try:
+            pixels = torch.from_numpy(np.array(images)).to(self.device)
+            with torch.inference_mode():
+                return np.asarray(self.answer(pixels).float().softmax(1).cpu().numpy())
+        except RuntimeError as error:
+            raise cannot_answer(self.name, error) from None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -43,6 +45,22 @@ def test_an_answer_stays_what_it_was(session: OnnxSession, pads: bool) -> None:
     kept = first.copy()
     model.run(255 - pixels(3))
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("pads", [False, True])
+def test_callers_at_the_same_time_get_their_own_answers(session: OnnxSession, pads: bool) -> None:
+    model = OnGpu(session, pads=pads, device="cpu")
+    seen = [pixels(images=3, seed=seed) for seed in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(model.run, seen))
+    for each, images in zip(found, seen, strict=True):
+        np.testing.assert_array_equal(each, session.run(images)[1])
+
+
+def test_a_failure_is_one_sentence(session: OnnxSession) -> None:
+    model = OnGpu(session, device="cpu")
+    with pytest.raises(ModelError, match=r"failed \(.+\): choose another engine\.$"):
+        model.run(np.zeros((2, SIZE + 1, SIZE, 3), np.uint8))
 
 
 def test_few_sizes_are_kept(session: OnnxSession) -> None:

@@ -13,7 +13,7 @@ from export import tune as tuning
 from export.catalogue import find_exported
 from export.classifier import classify, open_engine
 from export.engines.catalogue import ENGINES, Choice
-from export.engines.interface import Obstacle
+from export.engines.interface import Obstacle, cannot_answer
 from export.gate import Gate, find_gate
 from export.plan import Limits, Option, options_of, plan
 from export.session import OnnxSession
@@ -35,6 +35,20 @@ class Wrong:
 
     def run(self, images: np.ndarray) -> np.ndarray:
         return np.roll(self.session.run(images)[1], 1, axis=1)
+
+
+class Ending:
+    """An engine that fails once it has answered the gate, as where a training takes the memory."""
+
+    name = "Planted, ending"
+
+    def __init__(self) -> None:
+        self.session = OnnxSession(EXPORTED.file, "cpu")
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        if len(images) == 1:
+            raise cannot_answer(self.name, MemoryError("no\n  room"))
+        return self.session.run(images)[1]
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +111,18 @@ def test_a_planted_wrong_engine_is_never_chosen(gate: Gate, monkeypatch) -> None
     assert not rows["planted"]["valid"] and "of its answers" in rows["planted"]["reason"]
     assert rows["planted"]["p50_ms"] is None and rows["planted"]["images_per_second"] is None
     assert rows["absent"]["reason"] == "it was taken away"
+
+
+def test_an_engine_that_fails_leaves_the_others_measured(gate: Gate, monkeypatch) -> None:
+    ending = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: Ending())
+    planted = [Choice(ending, "fp32", None), *choices("onnxruntime-cpu")]
+    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
+    list(tune(EXPORTED, gate))
+    found = read_tuned(EXPORTED.file)
+    assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
+    (row,) = [row for row in found.rows if row["engine"] == "planted"]
+    assert not row["valid"]
+    assert row["reason"] == "Planted, ending failed (no room): choose another engine."
 
 
 def test_an_engine_that_adds_error_is_not_used_however_often_it_agrees(shapes) -> None:
