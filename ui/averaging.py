@@ -68,11 +68,14 @@ def _average(
     except LabError as error:
         return render_problem(str(error))
     card = render_card(answer, CLASSES_SHOWN)
-    return f'<div role="status">{card}</div>' + render_command(_command(model, views, chosen))
+    return f'<div role="status">{card}</div>' + render_command(
+        _command(model, engine, views, chosen)
+    )
 
 
-def _command(model: str, views: str, others: list[str]) -> str:
+def _command(model: str, engine: str, views: str, others: list[str]) -> str:
     words = ["python", "-m", "export", "classify", "PICTURE", "--model", model]
+    words += ["--engine", engine] if engine else []
     words += ["--views", views] if views != ONE else []
     words += ["--with", *others] if others else []
     return shlex.join(words)

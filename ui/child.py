@@ -33,6 +33,7 @@ class Child:
 
     def process_id(self) -> int | None:
         """The process, if it lives; None if it does not."""
+        reap()  # an ended child is told from a living one only where the system says so
         facts = self.facts()
         if not facts or process_started_at(facts["process_id"]) != facts["process_started_at"]:
             return None

@@ -16,7 +16,7 @@ from export.tuned import FORCED, USUAL, cache_folder, read_tuned
 from resnet_core.errors import LabError
 from resnet_core.runs.worker import start_detached, step_back
 from resnet_core.training.config import default_data_folder
-from ui import jobs
+from ui import jobs, speed_jobs
 
 FASTEST = ""
 _begun: set[Path] = set()
@@ -58,8 +58,8 @@ def measure_in_background(model: str) -> None:
             return
     except LabError:
         return
-    if any(row["state"] == "running" for row in jobs.all_rows()):
-        return  # what is measured beside a training would choose for a busy machine
+    if any(row["state"] == "running" for row in jobs.all_rows()) or speed_jobs.live_file():
+        return  # what is measured beside other work would choose for a busy machine
     _begun.add(file)
     cache_folder().mkdir(parents=True, exist_ok=True)
     words = ["tune", model, "--data-folder", str(default_data_folder().resolve())]

@@ -17,6 +17,7 @@ from resnet_core.runs.summary import describe_runs
 from resnet_core.runs.worker import ensure_worker
 from resnet_core.training.config import TrainConfig, default_data_folder, default_runs_folder
 from resnet_core.training.new_run import extend, reproducing_command
+from resnet_core.zoo import imported_entries
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LIMIT_SECONDS = 600
@@ -101,9 +102,9 @@ def resume(name: str) -> None:
     ensure_worker(runs_folder())
 
 
-def lengthen(name: str, epochs: float) -> None:
-    """Extend a run and queue it."""
-    extend(run_named(name), epochs)
+def lengthen(name: str, epochs: float | None) -> None:
+    """Extend a run and queue it; an empty field is no epochs, which is refused in a sentence."""
+    extend(run_named(name), epochs or 0)
     resume(name)
 
 
@@ -116,8 +117,18 @@ def delete(name: str) -> None:
 
 
 def export(name: str) -> None:
-    """Write a run's ONNX file; it is in place only once it agrees with PyTorch."""
-    command("export", "onnx", str(run_named(name).path))
+    """Write the ONNX file of a run or an imported model; in place only once it agrees with PyTorch.
+
+    Raises:
+        LabError: there is no such run or model, or the command's own sentence.
+    """
+    runs = runs_folder()
+    is_imported = name in {entry.name for entry in imported_entries(runs)}
+    command(
+        "export",
+        "onnx",
+        *([name, "--runs", str(runs)] if is_imported else [str(run_named(name).path)]),
+    )
 
 
 def study_words(
@@ -175,16 +186,22 @@ def command(module: str, *words: str) -> str:
     """Run `python -m module words…` and give what it printed.
 
     Raises:
-        LabError: it failed; its own sentence.
+        LabError: it failed, and its own sentence; or it took too long.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", module, *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_LIMIT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(
+            f"It took more than {COMMAND_LIMIT_SECONDS // 60} minutes and was ended: run "
+            f"`python -m {module} {words[0]}` in a terminal, which has no limit."
+        ) from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"It ended with status {done.returncode}."]
         raise LabError(lines[-1].removeprefix("Error: "))

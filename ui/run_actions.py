@@ -19,7 +19,7 @@ from ui.watch import WatchPanel
 
 def build_run_actions(panel: WatchPanel) -> gr.Button:
     """Lay the less common actions out, wire all; gives the button that copies a run's settings."""
-    with gr.Accordion("Extend, copy, delete, limit", open=False, elem_id="run-more"):
+    with gr.Accordion("Extend, copy, delete, limit", open=False, elem_id="run-more") as more:
         with gr.Row(equal_height=True):
             epochs = gr.Number(
                 5, minimum=0, label="Epochs to add", elem_id="more-epochs", min_width=150
@@ -43,6 +43,8 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
     ):
         button.click(_saying(act), inputs, panel.message, **AT_ONCE).then(**panel.looking())
     panel.queue.click(_act_on_queue, None, panel.message, **AT_ONCE).then(**panel.looking())
+    # Another page, or the command line, may have set it since this one was made.
+    more.expand(lambda: runs_at_once(jobs.runs_folder()), None, limit, **AT_ONCE)
     limit.input(
         _saying(lambda number: set_runs_at_once(jobs.runs_folder(), int(number or 0))),
         limit, panel.message, **AT_ONCE,

@@ -15,7 +15,7 @@ from export.plan import Limits, Option, options_of, plan
 from export.tuned import Tuned, cache_folder, read_tuned
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
-from ui import jobs
+from ui import jobs, speed_jobs
 from ui.child import Child, reap
 from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem, render_table
@@ -147,6 +147,9 @@ def _measure(latency: float | None, error: float | None) -> Any:
     reap()
     if any(row["state"] == "running" for row in jobs.all_rows()):
         said = "A net is training: what is measured beside it would choose for a busy machine. Stop it, or wait."
+        return [render_problem(said), *[gr.skip()] * 4]
+    if speed_jobs.live_file():
+        said = "Speed is being measured: the two would disturb each other. Stop it, or wait."
         return [render_problem(said), *[gr.skip()] * 4]
     if _child().process_id() is None:
         cache_folder().mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -10,7 +11,7 @@ from benchmarks.figures.style import clock
 from benchmarks.throughput.machine import describe, differences, machine_name
 from benchmarks.throughput.stored import StoredSpeed
 from resnet_core.errors import LabError
-from ui import speed_jobs
+from ui import jobs, speed_jobs
 from ui.html import render_busy, render_command, render_problem, render_table
 
 NO_RESULTS = (
@@ -127,6 +128,11 @@ def render_rows(stored: StoredSpeed) -> str:
     return table + note + (render_command(stored.command) if stored.command else "")
 
 
+def _path(file: Path) -> str:
+    """As short as a terminal in the project's folder finds it."""
+    return str(file.relative_to(jobs.ROOT) if file.is_relative_to(jobs.ROOT) else file)
+
+
 def render_comparison(first: Path, second: Path) -> str:
     """Two files case by case in words, what only one has, and how the machines differ."""
     from benchmarks.throughput.compare import compare_speed, summary
@@ -151,5 +157,9 @@ def render_comparison(first: Path, second: Path) -> str:
         f"{render_table(COMPARED_HEADINGS, [compared_cells(row) for row in found.rows])}"
         + (f'<ul class="lab-left-out">{only}</ul>' if only else "")
         + environments
-        + render_command(f"python -m benchmarks compare-speed {first.name} {second.name}")
+        + render_command(
+            shlex.join(
+                ["python", "-m", "benchmarks", "compare-speed", *map(_path, (first, second))]
+            )
+        )
     )

@@ -13,8 +13,9 @@ from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import from_scratch
 from ui import jobs
-from ui.events import settled
+from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem
+from ui.train_form import offer_datasets
 
 OFFERED_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
 
@@ -64,6 +65,8 @@ def build_study_form() -> StudyForm:
         )
         start = gr.Button("Start the study", variant="primary", elem_id="study-start")
         said = gr.HTML("", elem_id="study-answer")
+    # Own images that were prepared since the menu was made.
+    data.focus(lambda chosen: gr.update(choices=offer_datasets(chosen)), data, data, **AT_ONCE)
     gr.on([part.change for part in inputs], _render_command, inputs, command,
           **settled("study form"))  # fmt: skip
     return StudyForm(inputs, start, said)

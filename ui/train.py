@@ -31,6 +31,7 @@ from ui.train_form import (
     TrainForm,
     build_form,
     config_of,
+    offer_datasets,
     recipe_values,
     valid_depths,
     values_of,
@@ -106,8 +107,9 @@ def _wire_start(form: TrainForm, size: gr.Number) -> None:
     form["data"].input(
         _fit_batch, [form["recipe"], form["start"], form["data"]], form["batch_size"], **AT_ONCE
     )
-    # What was trained, imported or deleted since the menu was made.
+    # What was trained, imported, prepared or deleted since the menus were made.
     form["start"].focus(lambda: gr.update(choices=offer_starts()), None, form["start"], **AT_ONCE)
+    form["data"].focus(_offer_datasets, form["data"], form["data"], **AT_ONCE)
 
 
 def _follow_start(start: str, data: str) -> list[Any]:
@@ -120,6 +122,10 @@ def _follow_start(start: str, data: str) -> list[Any]:
 def _fit_batch(recipe: str, start: str, data: str) -> Any:
     """A start's recipe has smaller steps for fewer images; others stay as they were set."""
     return gr.skip() if start == NOTHING else fitted_recipe(recipe, start, data).batch_size
+
+
+def _offer_datasets(chosen: str) -> Any:
+    return gr.update(choices=offer_datasets(chosen))
 
 
 def _values(shown: tuple[Any, ...]) -> dict[str, Any]:
@@ -175,7 +181,9 @@ def _shown(values: dict[str, Any]) -> list[Any]:
     updates: dict[str, Any] = dict(values)
     for name, followed in follow_start(values["start"]).items():
         updates[name] = {**followed, "value": values[name]}
-    updates["depth"]["choices"] = valid_depths(values["family"])
+    # A run may have a depth that the menu leaves out; data sets come while the app runs.
+    updates["depth"]["choices"] = sorted({*valid_depths(values["family"]), values["depth"]})
+    updates["data"] = gr.update(choices=offer_datasets(values["data"]), value=values["data"])
     return [updates[name] for name in NAMES]
 
 

@@ -50,6 +50,11 @@ def valid_depths(family: str) -> list[int]:
     return sorted({*small, *kind.example_depths})
 
 
+def offer_datasets(chosen: str) -> list[str]:
+    """The data sets there are now, and the one that a form stands on, should it be gone."""
+    return list(dict.fromkeys([*list_datasets(default_data_folder()), chosen]))
+
+
 def build_form() -> TrainForm:
     """Lay the settings out: the few that matter first, the rest folded away but complete."""
     parts: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,30 @@ def test_an_imported_model_is_listed_with_what_is_known(
     assert shown[0] == "theirs" and shown[3] is None  # no curves
     assert shown[7]["visible"] is True
     assert _show("resnet20_v1")[7]["visible"] is False  # what ships stays
+
+
+def test_an_imported_model_is_taken_along_and_used_from_a_folder_elsewhere(
+    browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio hands out what lies in its own folders, in the current one and among temporary files."""
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(runs))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    path = save(Port(1).state_dict(), tmp_path / "theirs.pth")
+    assert main(["import", str(path), "--normalisation", "half", "--data", "cifar10"]) == 0
+    with served(words(runs, tmp_path)) as url:
+        page = open_tab(browser, url, "Models")
+        page.click("#models button[data-row=theirs]")
+        expect(page.locator("#model-card")).to_contain_text("theirs")
+        with page.expect_download() as taken:
+            page.click("#model-weights")
+        kept = runs / "imported" / "theirs" / "model.safetensors"
+        assert Path(taken.value.path()).read_bytes() == kept.read_bytes()
+        page.click("#model-use")
+        expect(page.locator("#model input")).to_have_value(re.compile("^theirs"))
+        assert (kept.parent / "model.onnx").is_file()
+        page.close()
 
 
 def test_an_imported_model_is_deleted_and_brought_back_in_the_tab(

@@ -78,7 +78,7 @@ def test_limits_that_nothing_meets_are_said_and_offer_nothing(page: Page) -> Non
     expect(problem).to_contain_text("should be more than 0")
 
 
-def test_measuring_is_started_for_every_model_and_never_beside_a_training(
+def test_measuring_is_started_for_every_model_and_never_beside_other_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[list[str]] = []
@@ -89,5 +89,8 @@ def test_measuring_is_started_for_every_model_and_never_beside_a_training(
     monkeypatch.setattr(speed_planner.jobs, "all_rows", lambda: [{"state": "running"}])
     assert "A net is training" in speed_planner._measure(20, 10)[0] and not begun
     monkeypatch.setattr(speed_planner.jobs, "all_rows", lambda: [])
+    with monkeypatch.context() as patch:
+        patch.setattr(speed_planner.speed_jobs, "live_file", lambda: tmp_path / "now.json")
+        assert "Speed is being measured" in speed_planner._measure(20, 10)[0] and not begun
     speed_planner._measure(20, 10)
     assert begun[0][:2] == ["export", "tune"] and "resnet56_v1" in begun[0]

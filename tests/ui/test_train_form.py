@@ -12,15 +12,16 @@ import pytest
 
 from resnet_core.commands import add_commands
 from resnet_core.config_options import config_of as config_from_words
-from resnet_core.errors import ConfigError, RunError
+from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.files import write_json
+from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.history import read_history_csv
 from resnet_core.training.recipes import RECIPES
 from resnet_core.zoo import zoo_entries
 from tests.resnet_core.few_pictures import draw_few, save_start
 from ui import jobs
 from ui.start_form import FOLLOWING, fitted_recipe, offer_starts
-from ui.train import _command_line, _follow_start
+from ui.train import _command_line, _follow_start, _offer_datasets, _shown
 from ui.train_form import NAMES, RECIPE_FIELDS, config_of, recipe_values, valid_depths, values_of
 
 
@@ -112,6 +113,37 @@ def test_wrong_settings_are_said() -> None:
 def test_only_valid_depths_are_offered() -> None:
     assert valid_depths("resnet_v2")[:3] == [11, 20, 29] and 1001 in valid_depths("resnet_v2")
     assert all((depth - 2) % 6 == 0 for depth in valid_depths("plain"))
+
+
+def test_menus_hold_what_a_restored_or_copied_run_stands_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio refuses a value that its menu does not have: data come while the app runs."""
+    monkeypatch.setenv("RESNET_LAB_DATA", str(tmp_path))
+    name = draw_few(tmp_path).name
+    shown = dict(zip(NAMES, _shown(values(data=name, depth=116)), strict=True))
+    assert shown["data"]["value"] == name and name in shown["data"]["choices"]
+    assert "cifar10" in shown["data"]["choices"]
+    assert shown["depth"]["value"] == 116 and {20, 116} <= set(shown["depth"]["choices"])
+    gone = dict(zip(NAMES, _shown(values(data="own/gone-1")), strict=True))
+    assert "own/gone-1" in gone["data"]["choices"]
+    assert name in _offer_datasets("shapes")["choices"]
+
+
+def test_a_command_that_takes_too_long_is_ended_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "COMMAND_LIMIT_SECONDS", 0.01)
+    with pytest.raises(LabError, match="was ended: run `python -m resnet_core models`"):
+        jobs.command("resnet_core", "models")
+
+
+def test_an_empty_number_of_epochs_is_refused_in_a_sentence(
+    unbroken: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(unbroken.path.parent))
+    with pytest.raises(RunError, match="more than 0 epochs, not 0"):
+        jobs.lengthen(unbroken.name, None)
 
 
 def test_every_recipe_field_is_shown_and_explained() -> None:
