@@ -26,9 +26,9 @@ X_AXES = [
     ("depth", "depth"),
     ("parameters", "params"),
     ("multiply-adds", "multiply_adds"),
-    ("training time", "seconds"),
+    ("time", "seconds"),
 ]
-SHOWN = [("training and test", "both"), ("training", "train"), ("test", "test")]
+SHOWN = [("both", "both"), ("training", "train"), ("test", "test")]
 PAPERS = [("without", False), ("beside ours", True)]
 LOOK_EVERY_SECONDS = 2.0
 LEAD = (

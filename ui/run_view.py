@@ -83,7 +83,8 @@ def _figures(row: dict[str, Any]) -> str:
         return f"It failed: {row['reason'] or 'it left no reason.'}"
     if state == RunState.QUEUED.value:
         return "It starts when the runs before it have ended."
-    words = [f"epoch {row['epoch']:.1f} of {row['epochs']:g}"]
+    epoch = row["epoch"]
+    words = [f"epoch {epoch:{'.1f' if epoch >= 0.1 else '.1g'}} of {row['epochs']:g}"]
     if row["eta_seconds"] is not None:
         words.append(f"{clock(row['eta_seconds'])} left")
     if row["step"] == 0:

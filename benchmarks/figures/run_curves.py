@@ -184,7 +184,9 @@ def _newest(
 def _epochs(point: Point) -> str:
     if point.epoch == 1:
         return "1 epoch"
-    return f"{point.epoch:.0f} epochs" if point.epoch.is_integer() else f"{point.epoch:.1f} epochs"
+    if point.epoch.is_integer():
+        return f"{point.epoch:.0f} epochs"
+    return f"{point.epoch:.1f} epochs" if point.epoch >= 0.1 else f"{point.epoch:.1g} epochs"
 
 
 def _add_windows(
