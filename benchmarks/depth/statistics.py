@@ -30,20 +30,30 @@ class Difference:
     """Of the two-sided 95 % interval."""
     t: float
     degrees: float
-    p_above: float
-    """One-sided: the chance of a difference as high, were there none."""
+    p: float
+    """Two-sided: the chance of a difference as far from zero, were there none."""
     is_pooled: bool
     """Whether the spread is that of all nets with several runs, for want of these nets' own."""
 
     @property
+    def low(self) -> float:
+        """Of the interval."""
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        """Of the interval."""
+        return self.value + self.half_width
+
+    @property
     def is_above(self) -> bool:
-        """Whether the first group is shown to be higher, at 5 %."""
-        return self.p_above < 1 - CONFIDENCE
+        """Whether the first group is shown to be higher: the whole interval is above zero."""
+        return self.low > 0
 
     @property
     def is_below(self) -> bool:
-        """Whether it is shown to be lower, at 5 %."""
-        return self.p_above > CONFIDENCE
+        """Whether it is shown to be lower: the whole interval is below zero."""
+        return self.high < 0
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -51,7 +61,7 @@ def half_width(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    return _quantile((1 + CONFIDENCE) / 2, n - 1) * sqrt(variance(values) / n)
+    return _two_sided(n - 1) * sqrt(variance(values) / n)
 
 
 def pooled_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
@@ -81,11 +91,11 @@ def difference(
     else:
         return None
     if error == 0:  # equal figures: a difference is one for certain, or there is none
-        p_above = 0.5 if value == 0 else float(value < 0)
-        return Difference(value, 0.0, float("inf") if value else 0.0, degrees, p_above, is_pooled)
+        t, p = (float("inf"), 0.0) if value else (0.0, 1.0)
+        return Difference(value, 0.0, t, degrees, p, is_pooled)
     t = value / error
-    half = _quantile((1 + CONFIDENCE) / 2, degrees) * error
-    return Difference(value, half, t, degrees, float(stdtr(degrees, -t)), is_pooled)
+    half = _two_sided(degrees) * error
+    return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), is_pooled)
 
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
@@ -103,11 +113,32 @@ def seeds_to_show(value: float, spread: Spread | None) -> int | None:
     if spread is None or value == 0:
         return None
     for seeds in range(2, MOST_SEEDS + 1):
-        threshold = _quantile(CONFIDENCE, 2 * seeds - 2)
-        if abs(value) > threshold * sqrt(2 * spread.variance / seeds):
+        if abs(value) > _two_sided(2 * seeds - 2) * sqrt(2 * spread.variance / seeds):
             return seeds
     return None
 
 
-def _quantile(share: float, degrees: float) -> float:
-    return float(stdtrit(degrees, share))
+def runs_to_place(distance: float, runs: int, spread: Spread) -> int | None:
+    """How many runs a net needs for its interval to reach no further than `distance`.
+
+    The interval is that of its mean less a figure of one run, whose spread stays, so that a short
+    distance is out of reach of any number of runs.
+
+    Args:
+        distance: in the values' unit, above zero.
+        runs: how many it has.
+        spread: of single runs; each run more adds a degree of freedom to it.
+
+    Returns:
+        The number of runs, those it has included; None if over 200.
+    """
+    for number in range(runs, MOST_SEEDS + 1):
+        error = sqrt(spread.variance * (1 + 1 / number))
+        if _two_sided(spread.degrees + number - runs) * error <= distance:
+            return number
+    return None
+
+
+def _two_sided(degrees: float) -> float:
+    """Student's t that a two-sided interval reaches to."""
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))

@@ -107,10 +107,9 @@ def _compare(a: Row, b: Row) -> Compared:
     found = difference(second, first, None) if first and second else None
     if found is None:
         return Compared(case, *rates, rates[1] / rates[0])
-    p = min(1.0, 2 * min(found.p_above, 1 - found.p_above))
-    low, high = exp(found.value - found.half_width), exp(found.value + found.half_width)
+    low, high = exp(found.low), exp(found.high)
     return Compared(
-        case, *rates, exp(found.value), low, high, found.t, found.degrees, p, None, unit
+        case, *rates, exp(found.value), low, high, found.t, found.degrees, found.p, None, unit
     )
 
 

@@ -16,6 +16,7 @@ from benchmarks.depth.statistics import (
     difference,
     half_width,
     pooled_spread,
+    runs_to_place,
     seeds_to_show,
 )
 from benchmarks.depth.study import PlannedRun
@@ -37,16 +38,30 @@ def test_the_interval_is_students(n: int) -> None:
 @pytest.mark.parametrize(("n", "m", "shift"), [(2, 2, 0.0), (3, 5, 1.0), (4, 2, -3.0)])
 def test_the_difference_is_welchs(n: int, m: int, shift: float) -> None:
     first, second = RNG.normal(10 + shift, 1, n), RNG.normal(10, 2, m)
-    theirs = stats.ttest_ind(first, second, equal_var=False, alternative="greater")
-    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    theirs = stats.ttest_ind(first, second, equal_var=False)
+    low, high = theirs.confidence_interval(0.95)
     ours = difference(first.tolist(), second.tolist(), None)
     assert ours is not None and not ours.is_pooled
-    assert (ours.t, ours.degrees, ours.p_above) == pytest.approx(
+    assert (ours.t, ours.degrees, ours.p) == pytest.approx(
         (theirs.statistic, theirs.df, theirs.pvalue)
     )
-    assert (ours.value - ours.half_width, ours.value + ours.half_width) == pytest.approx(
-        (low, high)
-    )
+    assert (ours.low, ours.high) == pytest.approx((low, high))
+
+
+def test_a_difference_is_shown_only_where_its_interval_is_clear_of_zero() -> None:
+    """One-sided at 5 % the near one would be shown, beside an interval that holds zero."""
+    higher, near, far = [10.0, 10.6, 10.9], [9.6, 9.9, 9.2], [9.0, 9.3, 8.6]
+    assert 0.05 < stats.ttest_ind(higher, near, equal_var=False).pvalue < 0.1
+    for first, second in ((higher, near), (near, higher)):
+        found = difference(first, second, None)
+        assert found is not None and found.low < 0 < found.high
+        assert not found.is_above and not found.is_below
+    nets = [cell("plain", 20, near, near), cell("plain", 56, higher, higher)]
+    assert {v.outcome for v in judge(nets, 200)} == {Outcome.NOT_SHOWN}
+    above, below = difference(higher, far, None), difference(far, higher, None)
+    assert above is not None and above.is_above and below is not None and below.is_below
+    same = difference([2.0, 2.0], [2.0, 2.0], None)
+    assert same is not None and same.p == 1.0 and not same.is_above and not same.is_below
 
 
 def test_single_runs_are_judged_by_the_spread_of_the_others() -> None:
@@ -54,7 +69,7 @@ def test_single_runs_are_judged_by_the_spread_of_the_others() -> None:
     first, second = [10.0, 10.4], [9.0, 9.6]
     pooled = pooled_spread([first, second, [7.0]])
     assert pooled is not None and pooled.degrees == 2
-    theirs = stats.ttest_ind(first, second, equal_var=True, alternative="greater")
+    theirs = stats.ttest_ind(first, second, equal_var=True)
     error = (pooled.variance * (1 / 2 + 1 / 2)) ** 0.5
     assert (np.mean(first) - np.mean(second)) / error == pytest.approx(theirs.statistic)
     single = difference([12.0], [9.0], pooled)
@@ -72,7 +87,7 @@ def test_more_seeds_are_needed_for_smaller_differences() -> None:
     assert seeds is not None
     for n, is_enough in ((seeds, True), (seeds - 1, False)):
         t = 1.0 / (2 / n) ** 0.5
-        assert (stats.t.sf(t, 2 * n - 2) < 0.05) == is_enough
+        assert (2 * stats.t.sf(t, 2 * n - 2) < 0.05) == is_enough
     assert seeds_to_show(0.0, spread) is None and seeds_to_show(0.001, spread) is None
 
 
@@ -141,8 +156,48 @@ def test_the_opposite_and_too_few_runs_are_said() -> None:
     lonely = verdict(judge(single, 200), "plain", "test")
     assert lonely.outcome is Outcome.TOO_FEW and lonely.more_runs == 1
     good = verdict(judge([cell("resnet_v1", 20, [1.0], [8.5])], 182), "reproduces")
-    assert good.outcome is Outcome.SHOWN
+    assert good.outcome is Outcome.TOO_FEW and "at least 1 more run" in good.still_needed
     assert judge([], 5) == []
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"),
+    [
+        ([8.70, 8.75, 8.80, 8.72], Outcome.SHOWN),
+        ([8.0, 9.4, 8.6, 8.2], Outcome.TOO_FEW),  # below the paper's on average, and says nothing
+        ([8.9, 9.0, 9.3, 9.4], Outcome.TOO_FEW),
+        ([9.9, 10.0, 10.1, 10.0], Outcome.NOT_SHOWN),
+    ],
+)
+def test_a_figure_is_reproduced_where_the_interval_ends_within_the_margin(
+    errors: list[float], outcome: Outcome
+) -> None:
+    """The interval is Student's for a figure of one run more (a prediction interval)."""
+    half = stats.t.ppf(0.975, 3) * np.std(errors, ddof=1) * (1 + 1 / 4) ** 0.5
+    gap = np.mean(errors) - 8.75
+    assert (gap + half <= 0.5) == (outcome is Outcome.SHOWN)
+    assert (gap - half > 0.5) == (outcome is Outcome.NOT_SHOWN)
+    found = verdict(judge([cell("resnet_v1", 20, errors, errors)], 182), "reproduces")
+    assert found.outcome is outcome and "0.5 points" in found.claim
+    assert f"{gap - half:+.2f} to {gap + half:+.2f}" in found.figures
+
+
+def test_the_runs_that_place_a_net_beside_the_papers_are_counted() -> None:
+    errors = [8.7, 9.0, 8.6]
+    spread = pooled_spread([errors])
+    assert spread is not None
+    needed = runs_to_place(0.5, 3, spread)
+    assert needed is not None and needed > 3
+    for runs, is_enough in ((needed, True), (needed - 1, False)):
+        half = stats.t.ppf(0.975, runs - 1) * np.std(errors, ddof=1) * (1 + 1 / runs) ** 0.5
+        assert (half <= 0.5) == is_enough
+    # The spread of the one run that the paper reports stays, however many are ours.
+    assert runs_to_place(1.9 * spread.variance**0.5, 3, spread) is None
+    wide = verdict(judge([cell("resnet_v1", 20, [8.0, 9.5], [8.0, 9.5])], 182), "reproduces")
+    assert wide.outcome is Outcome.TOO_FEW and wide.more_runs is None
+    assert "200 runs would not decide it" in wide.figures and not wide.still_needed
+    near = verdict(judge([cell("resnet_v1", 20, [8.7, 8.9], [8.7, 8.9])], 182), "reproduces")
+    assert near.outcome is Outcome.TOO_FEW and near.more_runs and near.still_needed
 
 
 def test_table_and_csv_hold_the_same_figures() -> None:
