@@ -21,7 +21,7 @@ from resnet_core.models.config import ModelConfig
 from resnet_core.models.network import build_network
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.hardware import choose_hardware, describe_environment
+from resnet_core.training.hardware import Hardware, choose_hardware, describe_environment
 from resnet_core.training.loop import train
 from resnet_core.training.recipes import find_recipe
 
@@ -52,9 +52,14 @@ class TextbookImages(TorchDataset):
         return self.transform(self.images[index]), self.labels[index]
 
 
-def textbook_steps(model: ModelConfig, split: Split, batch_size: int) -> Iterator[None]:
-    """fp32, NCHW, eager, a DataLoader with two workers: one step for each `next`, for ever."""
-    network = build_network(model).train()
+def textbook_steps(
+    model: ModelConfig, split: Split, batch_size: int, device: torch.device
+) -> Iterator[None]:
+    """fp32, NCHW, eager, a DataLoader with two workers: one step for each `next`, for ever.
+
+    Net and batches are moved to `device` as tutorials do it, a plain `.to`.
+    """
+    network = build_network(model).train().to(device)
     optimizer = torch.optim.SGD(
         network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, nesterov=True
     )
@@ -65,7 +70,7 @@ def textbook_steps(model: ModelConfig, split: Split, batch_size: int) -> Iterato
     while True:
         for images, labels in loader:
             optimizer.zero_grad()
-            loss = loss_function(network(images), labels)
+            loss = loss_function(network(images.to(device)), labels.to(device))
             loss.backward()
             optimizer.step()
             yield
@@ -86,10 +91,12 @@ def compare_training(
 ) -> dict[str, Any]:
     """Time both in turn and report images/s and their ratio, each round's and the median.
 
-    Warm-up (compiling and the first steps) is timed apart and reported.
+    Both run on the device that this engine chooses here. Warm-up (compiling and the first steps) is timed apart and reported.
     """
     batch_size = find_recipe(recipe).batch_size
-    textbook = textbook_steps(model, dataset.train, batch_size)
+    images = round(find_recipe(recipe).epochs * len(dataset.train))
+    hardware = choose_hardware("auto", "auto", "auto", images)
+    textbook = textbook_steps(model, dataset.train, batch_size, hardware.device)
     ours, theirs = [], []
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
         began = perf_counter()
@@ -97,11 +104,9 @@ def compare_training(
         next(engine)
         warm_up_seconds = perf_counter() - began
         for _ in range(rounds):
-            theirs.append(batch_size * _textbook_rate(textbook, seconds))
+            theirs.append(batch_size * _textbook_rate(textbook, seconds, hardware))
             ours.append(batch_size * _engine_rate(engine, seconds))
         engine.close()  # type: ignore[attr-defined]
-    images = round(find_recipe(recipe).epochs * len(dataset.train))
-    hardware = choose_hardware("auto", "auto", "auto", images)
     return {
         "benchmark": "training",
         "model": model.name,
@@ -113,13 +118,15 @@ def compare_training(
     }
 
 
-def _textbook_rate(steps: Iterator[None], seconds: float) -> float:
+def _textbook_rate(steps: Iterator[None], seconds: float, hardware: Hardware) -> float:
     for _ in range(UNTIMED_TEXTBOOK_STEPS):
         next(steps)
+    hardware.synchronise()  # a GPU's steps are only queued when `next` returns
     began, done = perf_counter(), 0
     while perf_counter() - began < seconds:
         next(steps)
         done += 1
+    hardware.synchronise()
     return done / (perf_counter() - began)
 
 

@@ -1,0 +1,79 @@
+"""The textbook loop trains where this engine trains, and its time is that of work done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import training_speed
+from benchmarks.training_speed import compare_training, textbook_steps
+from resnet_core.data.dataset import Dataset, Split
+from resnet_core.events import Stepped
+from resnet_core.models.config import ModelConfig, parse_model_name
+from resnet_core.training.hardware import Hardware
+from resnet_core.training.recipes import find_recipe
+
+MODEL = parse_model_name("resnet8_v1")
+ELSEWHERE = torch.device("meta")
+"""A device that is not the CPU and exists everywhere: it has shapes and no numbers."""
+
+
+def few_images() -> Split:
+    return Split(torch.zeros(32, 32, 32, 3, dtype=torch.uint8), torch.arange(32) % 10)
+
+
+@pytest.fixture
+def seen(monkeypatch) -> list[torch.device]:
+    """The devices of the batches and weights in every step of the textbook's net."""
+    devices: list[torch.device] = []
+    build = training_speed.build_network
+
+    def note(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        devices.extend([inputs[0].device, *(each.device for each in network.parameters())])
+
+    def build_watched(model: ModelConfig) -> torch.nn.Module:
+        network = build(model)
+        network.register_forward_pre_hook(note)
+        return network
+
+    monkeypatch.setattr(training_speed, "build_network", build_watched)
+    return devices
+
+
+def test_the_textbooks_net_and_batches_are_on_the_device_asked_for(
+    seen: list[torch.device],
+) -> None:
+    steps = textbook_steps(MODEL, few_images(), 8, ELSEWHERE)
+    next(steps)
+    assert set(seen) == {ELSEWHERE}
+
+
+def test_both_are_timed_on_the_device_that_the_engine_chooses(
+    seen: list[torch.device], monkeypatch
+) -> None:
+    """And the textbook's clock runs until its last step is done, not only queued."""
+    waits: list[int] = []
+
+    class Elsewhere(Hardware):
+        def synchronise(self) -> None:
+            waits.append(len(seen))
+
+    def events(*_: Any) -> Iterator[Stepped]:
+        for step in range(1_000_000):
+            yield Stepped(step, 1_000_000, 1, 0.1, 2.0, 90.0, 100.0, 1.0, {})
+
+    monkeypatch.setattr(
+        training_speed, "choose_hardware", lambda *_: Elsewhere(ELSEWHERE, "fp32", False)
+    )
+    monkeypatch.setattr(training_speed, "engine_events", events)
+    split = few_images()
+    dataset = Dataset("few", split, split, tuple("abcdefghij"))
+    small = find_recipe("taste").changed(batch_size=8)
+    monkeypatch.setattr(training_speed, "find_recipe", lambda _: small)
+    result = compare_training(MODEL, dataset, "taste", 1, 0.01)
+    assert set(seen) == {ELSEWHERE} and result["environment"]["device"] == "meta"
+    before, after = waits
+    assert 0 < before < after == len(seen)
