@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.depth import engine
 from benchmarks.depth.report import as_table, study_csv
-from benchmarks.depth.results import read_results, rows
+from benchmarks.depth.results import left_out, read_results, rows
 from benchmarks.depth.room import choose_at_once
 from benchmarks.depth.study import (
     PlannedRun,
@@ -29,7 +29,7 @@ from resnet_core.console import Commands
 from resnet_core.display import clock
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
-from resnet_core.models.config import FAMILIES
+from resnet_core.models.config import FAMILIES, ModelConfig
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import reproducing_command
@@ -110,7 +110,19 @@ def study_command(
     said = shlex.split(reproducing_command(base))
     shared = said[said.index("--data") :]
     at = shared.index("--seed")
-    return shlex.join(words + shared[:at] + shared[at + 2 :])
+    return shlex.join(words + shared[:at] + shared[at + 2 :] + _unsaid_options(base, shared))
+
+
+def _unsaid_options(base: TrainConfig, said: Sequence[str]) -> list[str]:
+    """What a run's own command leaves out, where it isn't the default."""
+    values = {"--gate-bias": (base.model.gate_bias, ModelConfig.gate_bias),
+              "--split-seed": (base.split_seed, TrainConfig.split_seed)}  # fmt: skip
+    # With a sign of equality: a word that begins with a minus would be taken for an option.
+    return [
+        f"{option}={value}"
+        for option, (value, usual) in values.items()
+        if value != usual and option not in said
+    ]
 
 
 def _depth(options: argparse.Namespace) -> int:
@@ -207,16 +219,20 @@ def _train_on_ray(folders: Sequence[RunFolder], options: argparse.Namespace, say
 def _print_findings(study: Study, as_json: bool) -> None:
     cells = read_results(study)
     verdicts = judge(cells, study.recipe.epochs)
+    outside = left_out(study)
     if as_json:
         found = {
             "study": str(study.path),
             **study.to_dict(),
             "rows": rows(cells),
             "verdicts": [verdict.to_dict() for verdict in verdicts],
+            "left_out": outside,
         }
         print(json.dumps(found, indent=2))
         return
     print(as_table(cells))
+    for sentence in outside:
+        print(sentence)
     for verdict in verdicts:
         print(
             f"\n{verdict.claim}: {verdict.outcome.value.upper()}.\n  {verdict.figures}. {verdict.still_needed}".rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from benchmarks.depth.report import HEADINGS, cells_in_words
-from benchmarks.depth.results import Cell, read_results
+from benchmarks.depth.results import Cell, left_out, read_results
 from benchmarks.depth.study import Study, describe
 from benchmarks.depth.verdicts import Verdict, judge
 from benchmarks.figures.compare import compare_figure
@@ -32,6 +32,7 @@ def study_html(study: Study) -> str:
         render_figure(depth_figure(cells, papers=True)),
         "<h2>What it shows</h2>", render_verdicts(judge(cells, study.recipe.epochs)),
         "<h2>Every net</h2>", render_table(HEADINGS, [cells_in_words(cell) for cell in cells]),
+        *(f"<p>{escape(sentence)}</p>" for sentence in left_out(study)),
         *(render_figure(depth_figure(cells, x)) for x in ("params", "multiply_adds", "seconds")),
         *(render_figure(figure) for figure in curves),
         "<h2>Commands</h2>", f"<pre>{escape(chr(10).join(study.commands))}</pre>",

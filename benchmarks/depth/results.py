@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -12,6 +12,7 @@ from benchmarks.depth.study import PlannedRun, Study
 from resnet_core.errors import RunError
 from resnet_core.models.config import FAMILIES
 from resnet_core.runs.folder import RunFolder
+from resnet_core.training.new_run import EXTENSIONS
 
 SPLITS = ("train", "test")
 
@@ -64,18 +65,46 @@ class Cell:
 
 
 def read_results(study: Study) -> list[Cell]:
-    """Finished runs by family and depth, shallow first. A damaged run is left out."""
+    """Finished runs by family and depth, shallow first.
+
+    Left out are damaged runs, and those that trained for another time than the study's.
+    """
     cells: dict[tuple[str, int], list[FinishedRun]] = {}
-    for run in study.runs:
-        folder = study.folder(run)
-        try:
-            finished = FinishedRun(run, folder, folder.summary())
-        except RunError:
-            continue
-        cells.setdefault((run.family, run.depth), []).append(finished)
+    for found in _finished(study):
+        if _epochs(found.folder, study) == study.recipe.epochs:
+            cells.setdefault((found.run.family, found.run.depth), []).append(found)
     order = {family: number for number, family in enumerate(FAMILIES)}
     made = [Cell(family, depth, tuple(runs)) for (family, depth), runs in cells.items()]
     return sorted(made, key=lambda cell: (order[cell.family], cell.depth))
+
+
+def left_out(study: Study) -> list[str]:
+    """A sentence for each finished run that is no part of the results for its length."""
+    return [
+        f"{found.folder.name} is left out: it was extended to {epochs:g} epochs, and the study's "
+        f"runs have {study.recipe.epochs:g}."
+        for found in _finished(study)
+        if (epochs := _epochs(found.folder, study)) != study.recipe.epochs
+    ]
+
+
+def _finished(study: Study) -> Iterator[FinishedRun]:
+    for run in study.runs:
+        folder = study.folder(run)
+        try:
+            found = FinishedRun(run, folder, folder.summary())
+        except RunError:
+            continue
+        yield found
+
+
+def _epochs(folder: RunFolder, study: Study) -> float:
+    """How long a run trained: as the study has it, unless `runs extend` made it longer."""
+    try:
+        extensions = folder.config().get(EXTENSIONS)
+    except RunError:  # its figures are whole
+        return study.recipe.epochs
+    return float(extensions[-1]["to_epochs"]) if extensions else study.recipe.epochs
 
 
 def of_family(cells: Sequence[Cell], family: str) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from resnet_core.training.recipes import Recipe, fit_to_depth
 
 FORMAT = "resnet-lab-study-1"
 STUDY_FILE = "study.json"
+SHARED = ("shortcut", "gate_bias", "split_seed")
+"""What all runs of a study have in common beside data and recipe."""
 SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "studies"
 
 
@@ -48,6 +51,9 @@ class Study:
     runs: tuple[PlannedRun, ...]
     commands: tuple[str, ...]
     """The command lines that made it what it is, oldest first."""
+    shortcut: str = ModelConfig.shortcut
+    gate_bias: float = ModelConfig.gate_bias
+    split_seed: int = TrainConfig.split_seed
 
     @property
     def name(self) -> str:
@@ -69,6 +75,7 @@ class Study:
             "format": FORMAT,
             "data": self.data,
             "recipe": asdict(self.recipe),
+            **{name: getattr(self, name) for name in SHARED},
             "runs": [{"model": run.model, "seed": run.seed} for run in self.runs],
             "commands": list(self.commands),
         }
@@ -125,12 +132,19 @@ def read_study(path: Path) -> Study:
         stored = read_json(file)
         if stored["format"] != FORMAT:
             raise ValueError(f"its format is {stored['format']}")
-        return Study(
+        study = Study(
             path=path,
             data=str(stored["data"]),
             recipe=Recipe.from_dict(stored["recipe"]),
             runs=tuple(sorted(_stored_run(run) for run in stored["runs"])),
             commands=tuple(stored["commands"]),
+        )
+        shared = _shared_by_runs(study) if SHARED[0] not in stored else stored
+        return replace(
+            study,
+            shortcut=str(shared["shortcut"]),
+            gate_bias=float(shared["gate_bias"]),
+            split_seed=int(shared["split_seed"]),
         )
     except FileNotFoundError:
         raise RunError(
@@ -153,6 +167,23 @@ def _stored_run(run: dict[str, Any]) -> PlannedRun:
     return PlannedRun(int(run["seed"]), model.depth, model.family)
 
 
+def _shared_by_runs(study: Study) -> dict[str, Any]:
+    """What files of the first versions don't say, as its first run has it; without one, the defaults."""
+    for folder in study.folders():
+        with suppress(LabError):  # the next run says the same
+            return _shared(read_config(folder))
+    return {name: getattr(study, name) for name in SHARED}
+
+
+def _shared(config: TrainConfig) -> dict[str, Any]:
+    """The values of `SHARED`."""
+    return {
+        "shortcut": config.model.shortcut,
+        "gate_bias": config.model.gate_bias,
+        "split_seed": config.split_seed,
+    }
+
+
 def make_study(
     path: Path, base: TrainConfig, runs: Sequence[PlannedRun], command: str
 ) -> tuple[Study, list[RunFolder]]:
@@ -165,12 +196,12 @@ def make_study(
         The study, and the folders of the runs asked for.
 
     Raises:
-        ConfigError: the study there has another recipe or other data.
+        ConfigError: the study there has another recipe, other data or other options that nets share.
         RunError: a folder of a run's name holds another run.
     """
     path.mkdir(parents=True, exist_ok=True)
     with hold(path / ".study.lock"):
-        study = Study(path, base.data, base.recipe, (), ())
+        study = Study(path, base.data, base.recipe, (), (), **_shared(base))
         if (path / STUDY_FILE).exists():
             study = read_study(path)
             _check_same(study, base)
@@ -191,6 +222,9 @@ def _check_same(study: Study, base: TrainConfig) -> None:
     if changes := base.recipe.changes_from(study.recipe):
         said = ", ".join(f"{name} {getattr(study.recipe, name)}" for name in changes)
         problems.append(f"its recipe has {said}")
+    for name, value in _shared(base).items():
+        if (had := getattr(study, name)) != value:
+            problems.append(f"its {name.replace('_', ' ')} is {had}, not {value}")
     if problems:
         raise ConfigError(
             f"The study in {study.path} can't be extended like this: {'; '.join(problems)}. "

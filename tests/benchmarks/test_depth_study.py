@@ -7,18 +7,36 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.depth.commands import _print_findings, study_command
 from benchmarks.depth.engine import StudyProgress
-from benchmarks.depth.results import read_results
-from benchmarks.depth.study import SHIPPED_FOLDER, PlannedRun, list_studies, plan, read_study
+from benchmarks.depth.page import study_html
+from benchmarks.depth.results import left_out, read_results
+from benchmarks.depth.study import (
+    SHARED,
+    SHIPPED_FOLDER,
+    PlannedRun,
+    list_studies,
+    make_study,
+    plan,
+    read_study,
+)
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
+from resnet_core.models.config import parse_model_name
 from resnet_core.runs.folder import RunFolder, RunState
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.new_run import extend
+from resnet_core.training.recipes import find_recipe
 from tests.processes import ROOT, run_module
 from tests.resnet_core.live_runs import WORDS, assert_same_result, wait_until
+from tests.written_runs import write_run
 
 SETTINGS = ["depth", *WORDS[3:], "--depths", "8"]
 """Data, recipe, epochs and checkpoints of `unbroken`."""
@@ -92,6 +110,81 @@ def test_an_extension_trains_only_what_is_new(killed_study: Path, tmp_path: Path
     assert not list((tmp_path / "shipped").rglob("*.safetensors"))
     assert {folder.config()["data_folder"] for folder in copy.folders()} == {"data"}
     assert sum(f.stat().st_size for f in (tmp_path / "shipped").rglob("*")) < 200_000
+
+
+def base_config(**changes: Any) -> TrainConfig:
+    """What all runs of a study share; some fields of it, or of its net, changed."""
+    net = {k: changes.pop(k) for k in ("shortcut", "gate_bias") if k in changes}
+    model = replace(parse_model_name("plain8"), **net)
+    recipe = changes.pop("recipe", find_recipe("taste"))
+    return TrainConfig(model, "shapes", recipe, "data", **changes)
+
+
+CHANGES = {
+    "shortcut": ("B", "its shortcut is A, not B"),
+    "gate_bias": (-2.0, "its gate bias is -3.0, not -2.0"),
+    "split_seed": (1, "its split seed is 0, not 1"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_an_extension_with_other_nets_or_another_split_is_refused(
+    tmp_path: Path, name: str, is_old: bool
+) -> None:
+    value, words = CHANGES[name]
+    make_study(tmp_path, base_config(), [PlannedRun(0, 8, "plain")], "first")
+    if is_old:
+        forget_shared(tmp_path)
+    others = [PlannedRun(0, 8, "highway")]
+    with pytest.raises(ConfigError, match=words):
+        make_study(tmp_path, base_config(**{name: value}), others, "second")
+    study, _ = make_study(tmp_path, base_config(), others, "second")
+    assert len(study.runs) == 2 and study == read_study(tmp_path)
+
+
+def forget_shared(path: Path) -> None:
+    """A study's file as the first versions wrote it."""
+    stored = json.loads((path / "study.json").read_text())
+    write_json(path / "study.json", {k: v for k, v in stored.items() if k not in SHARED})
+
+
+def test_an_old_study_has_the_options_of_its_runs(tmp_path: Path) -> None:
+    make_study(tmp_path, base_config(shortcut="B"), [PlannedRun(0, 8, "plain")], "first")
+    forget_shared(tmp_path)
+    assert read_study(tmp_path).shortcut == "B"
+    make_study(tmp_path, base_config(shortcut="B"), [PlannedRun(1, 8, "plain")], "second")
+    forget_shared(tmp_path)
+    for config in tmp_path.glob("*/config.json"):
+        config.unlink()
+    assert read_study(tmp_path).shortcut == "A"
+
+
+def test_a_studys_command_says_gate_bias_and_split_where_they_are_not_the_usual() -> None:
+    said = study_command(["highway"], [8], 1, 0, base_config(gate_bias=-2.0, split_seed=3))
+    assert said.endswith("--gate-bias=-2.0 --split-seed=3")
+    assert "--gate-bias" not in study_command(["highway"], [8], 1, 0, base_config())
+
+
+def test_a_run_made_longer_is_no_part_of_the_results_and_that_is_said(
+    tmp_path: Path, capsys
+) -> None:
+    runs = [PlannedRun(0, 20, "plain"), PlannedRun(1, 20, "plain")]
+    study, folders = make_study(tmp_path, base_config(), runs, "first")
+    for folder in folders:
+        finished = write_run(tmp_path / "written" / folder.name, "plain", 20)
+        folder.summary_file.write_bytes(finished.summary_file.read_bytes())
+    assert [len(cell.runs) for cell in read_results(study)] == [2] and not left_out(study)
+    extend(folders[1], 10)  # what it had is put aside, and it has no figures until it is trained
+    assert [len(cell.runs) for cell in read_results(study)] == [1] and not left_out(study)
+    folders[1].summary_file.write_bytes(folders[0].summary_file.read_bytes())
+    (cell,) = read_results(study)
+    assert [run.folder for run in cell.runs] == [folders[0]]
+    (sentence,) = left_out(study)
+    assert sentence.startswith("plain20-seed1 is left out") and "11 epochs" in sentence
+    _print_findings(study, as_json=False)
+    assert sentence in capsys.readouterr().out
+    assert escape(sentence) in study_html(study)
 
 
 def test_a_study_is_stopped_and_says_so(tmp_path: Path, monkeypatch) -> None:
