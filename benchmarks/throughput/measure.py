@@ -112,7 +112,8 @@ class Result:
     """The start, from 1, in which each of these rounds was measured."""
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
     disturbed: dict[int, int] = field(default_factory=dict)
-    """Rounds that something else disturbed, however often they were measured."""
+    """Rounds that something else disturbed, however often they were measured: with copies, without
+    them or both."""
 
     @property
     def is_valid(self) -> bool:
@@ -136,7 +137,8 @@ class Result:
         rates = self.rates.get(batch, [])
         if not self.is_valid or not rates:
             return row | {"images_per_second": None}
-        median, low, high = median_interval(rates)
+        starts = self.starts[batch][: len(rates)]
+        median, low, high = median_interval(rates, starts)
         return row | {
             "images_per_second": median,
             "images_per_second_low": low,
@@ -144,7 +146,7 @@ class Result:
             "rounds": len(rates),
             "disturbed_rounds": self.disturbed.get(batch, 0),
             "rates": [float(f"{rate:.6g}") for rate in rates],
-            "starts": self.starts[batch][: len(rates)],
+            "starts": starts,
             **percentiles(self.latencies_ms[batch]),
             **self._without_copies(batch),
         }
@@ -153,7 +155,8 @@ class Result:
         if not (rates := self.held_rates.get(batch)):
             return {}
         names = (WITHOUT_COPIES, f"{WITHOUT_COPIES}_low", f"{WITHOUT_COPIES}_high")
-        return dict(zip(names, median_interval(rates), strict=True))
+        interval = median_interval(rates, self.starts[batch][: len(rates)])
+        return dict(zip(names, interval, strict=True))
 
 
 @contextmanager
@@ -224,7 +227,10 @@ def _measure_once(
     asked = {"batch_size": batch, "seconds": seconds, "warm": warm}
     try:
         told, was_quiet = _ask_in_quiet(worker, asked, probe)
-        held = _ask_in_quiet(worker, asked | {"held": True}, probe)[0] if worker.holds else None
+        held = None
+        if worker.holds:
+            held, held_was_quiet = _ask_in_quiet(worker, asked | {"held": True}, probe)
+            was_quiet = was_quiet and held_was_quiet
     except LabError as error:
         result.reason = str(error)
         return

@@ -164,7 +164,7 @@ def speed_html(stored: StoredSpeed) -> str:
     missing = [list(entry) for entry in missing_engines(stored)]
     body = [
         f"<p>Measured on {escape(machine_name(stored.environment))}. Bars are 95 % intervals of "
-        f"medians over rounds.{unfinished}</p>",
+        f"medians over processes and their rounds.{unfinished}</p>",
         *map(render_figure, figures),
         "<h2>The machine</h2>", render_table(("what", ""), describe(stored.environment)),
         "<h2>Every row</h2>", render_table(HEADINGS, [cells(row) for row in stored.rows]),

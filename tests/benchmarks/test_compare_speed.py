@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.throughput.compare import compare_speed, in_words, summary
+from benchmarks.throughput.report import COLUMNS
 from benchmarks.throughput.stored import read_speed
 from resnet_core.errors import ConfigError
 from tests.conftest import ROOT
@@ -129,7 +130,9 @@ def test_a_report_is_written(run_module, pair, tmp_path: Path) -> None:
     assert "no figure: not installed" in done.stdout and "Plotly.newPlot" in html.read_text()
     header, first, second = csv.read_text().splitlines()
     assert header.startswith("model,engine,precision") and ",1000.0,990.0,1010.0," in first
-    assert second == "resnet20_v1,openvino-cpu,fp32,all,1,False,not installed" + "," * 11
+    assert second == "resnet20_v1,openvino-cpu,fp32,all,1,False,not installed" + "," * (
+        len(COLUMNS) - 7
+    )
     missing = run_module("benchmarks", "speed-report", "--file", tmp_path / "none.json")
     assert missing.returncode == 2 and "There is no file" in missing.stderr
 

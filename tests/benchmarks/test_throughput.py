@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,24 @@ def test_on_a_device_each_round_is_measured_with_copies_and_without() -> None:
     assert speed_csv(StoredSpeed({}, "", {}, {}, (), (row,), "")).count("12.0") == 1
 
 
+@pytest.mark.parametrize(
+    ("readings", "disturbed"),
+    [
+        ([1.0] * 4, 0),
+        ([1.0, 1.0, 3.0, 3.0, 3.0], 1),  # without copies only
+        ([3.0, 3.0, 3.0, 1.0, 1.0], 1),  # with them only
+        ([3.0] * 6, 1),  # both: one round
+    ],
+)
+def test_a_round_disturbed_without_copies_counts_as_disturbed(
+    readings: list[float], disturbed: int
+) -> None:
+    result, worker = Result(SETUP), PlantedWorker([1.0] * 6, holds=True)
+    method = Method(batch_sizes=(4,), rounds=1, processes=1, seconds=1.0)
+    list(measure([(result, worker)], method, probe_of(readings)))  # type: ignore[list-item]
+    assert result.rows([4])[0]["disturbed_rounds"] == disturbed
+
+
 def test_on_the_cpu_nothing_is_said_of_copies() -> None:
     result = Result(SETUP)
     method = Method(batch_sizes=(4,), rounds=1, processes=1, seconds=1.0)
@@ -193,6 +212,39 @@ def test_medians_and_percentiles_are_what_they_are_called() -> None:
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.6)
     assert samples_needed(0.99) == 662
     assert percentiles([1.0] * 661)["p99_ms"] is None and percentiles([1.0] * 662)["p99_ms"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "processes", [((1.0, 2.0), (5.0, 7.0)), ((1.0, 2.0, 4.0), (9.0,)), ((3.0, 8.0), (4.0,), (6.0,))]
+)
+def test_rounds_are_drawn_within_processes(processes: tuple[tuple[float, ...], ...]) -> None:
+    """Against every resample there is, each with its probability."""
+    medians, weights = [], []
+    for drawn in product(processes, repeat=len(processes)):
+        rounds = list(product(*(product(each, repeat=len(each)) for each in drawn)))
+        medians += [np.median(np.concatenate(each)) for each in rounds]
+        weights += [1 / len(rounds)] * len(rounds)
+    order = np.argsort(medians)
+    below = np.cumsum(np.array(weights)[order]) / sum(weights)
+    low, high = (
+        np.array(medians)[order][np.searchsorted(below, share)] for share in (0.025, 0.975)
+    )
+    values = [value for each in processes for value in each]
+    starts = [at for at, each in enumerate(processes, start=1) for _ in each]
+    assert median_interval(values, starts) == pytest.approx((np.median(values), low, high))
+
+
+def test_processes_that_differ_widen_the_interval_and_one_does_not() -> None:
+    """Sixty rounds seem to know the median well; three processes do not."""
+    values, starts = [1.0] * 20 + [2.0] * 20 + [3.0] * 20, [1] * 20 + [2] * 20 + [3] * 20
+    assert median_interval(values) == (2.0, 2.0, 2.0) == median_interval(values, [1] * 60)
+    assert median_interval(values, starts) == (2.0, 1.0, 3.0)
+    result = Result(SETUP)
+    result.rates, result.held_rates = {4: values}, {4: [10 * value for value in values]}
+    result.starts, result.latencies_ms = {4: [*starts, 3]}, {4: [1.0]}  # interrupted after a round
+    (row,) = result.rows([4])
+    assert (row["images_per_second_low"], row["images_per_second_high"]) == (1.0, 3.0)
+    assert row["images_per_second_without_copies_low"] == 10.0 and len(row["starts"]) == 60
 
 
 def test_setups_are_every_combination() -> None:
