@@ -7,6 +7,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,16 @@ def default_name(base: TrainConfig) -> str:
 
 
 def _base(options: argparse.Namespace, planned: Sequence[PlannedRun]) -> TrainConfig:
-    """What all runs share, as a config of the first."""
-    options.model, options.seed = planned[0].model, planned[0].seed
-    return config_of(options)
+    """What all runs share, as a config of the first, its recipe as it was said.
+
+    Each run's recipe is fitted to its depth when it is made; one fitted to a deep first net would
+    be the shallow ones' too. So the options are read for a net too shallow to ask for anything.
+    """
+    first = planned[0]
+    options.model = FAMILIES[first.family].name(FAMILIES[first.family].layers_per_n + 2)
+    options.seed = first.seed
+    base = config_of(options)
+    return replace(base, model=replace(base.model, depth=first.depth))
 
 
 def _silence(text: str) -> None:

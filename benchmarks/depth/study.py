@@ -190,7 +190,8 @@ def make_study(
     """Make a study, or extend the one there is; runs that it has stay as they are.
 
     Args:
-        base: what all runs share; its model gives shortcut, classes and input size.
+        base: what all runs share, its recipe not yet fitted to a depth; its model gives shortcut,
+            gate bias, classes and input size.
 
     Returns:
         The study, and the folders of the runs asked for.
@@ -204,7 +205,7 @@ def make_study(
         study = Study(path, base.data, base.recipe, (), (), **_shared(base))
         if (path / STUDY_FILE).exists():
             study = read_study(path)
-            _check_same(study, base)
+            _check_same(study, base, runs)
         joined = replace(
             study,
             runs=tuple(sorted({*study.runs, *runs})),
@@ -215,12 +216,12 @@ def make_study(
         return joined, [_make_run(joined, run, base) for run in runs]
 
 
-def _check_same(study: Study, base: TrainConfig) -> None:
+def _check_same(study: Study, base: TrainConfig, runs: Sequence[PlannedRun]) -> None:
     problems = []
     if study.data != base.data:
         problems.append(f"it trains on {study.data}, not {base.data}")
-    if changes := base.recipe.changes_from(study.recipe):
-        said = ", ".join(f"{name} {getattr(study.recipe, name)}" for name in changes)
+    if differs := _recipe_differs(study.recipe, base.recipe, {run.depth for run in runs}):
+        said = ", ".join(f"{name} {value}" for name, value in differs.items())
         problems.append(f"its recipe has {said}")
     for name, value in _shared(base).items():
         if (had := getattr(study, name)) != value:
@@ -230,6 +231,19 @@ def _check_same(study: Study, base: TrainConfig) -> None:
             f"The study in {study.path} can't be extended like this: {'; '.join(problems)}. "
             "Use the same options, or another --study folder."
         )
+
+
+def _recipe_differs(had: Recipe, asked: Recipe, depths: Iterable[int]) -> dict[str, Any]:
+    """What one recipe has otherwise than another for nets of these depths, with its values.
+
+    Both as they are fitted to each depth: a warm-up that a depth asks for is no other recipe.
+    """
+    differs: dict[str, Any] = {}
+    for depth in depths:
+        fitted = fit_to_depth(had, depth)
+        changes = fit_to_depth(asked, depth).changes_from(fitted)
+        differs |= {name: getattr(fitted, name) for name in changes}
+    return differs
 
 
 def _make_run(study: Study, run: PlannedRun, base: TrainConfig) -> RunFolder:

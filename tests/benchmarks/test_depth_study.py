@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.depth.commands import _print_findings, study_command
+from benchmarks.depth.commands import _base, _print_findings, add_depth, study_command
 from benchmarks.depth.engine import StudyProgress
 from benchmarks.depth.page import study_html
 from benchmarks.depth.results import left_out, read_results
@@ -22,6 +23,7 @@ from benchmarks.depth.study import (
     SHARED,
     SHIPPED_FOLDER,
     PlannedRun,
+    Study,
     list_studies,
     make_study,
     plan,
@@ -32,7 +34,7 @@ from resnet_core.files import write_json
 from resnet_core.models.config import parse_model_name
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.new_run import extend
+from resnet_core.training.new_run import extend, read_config
 from resnet_core.training.recipes import find_recipe
 from tests.processes import ROOT, run_module
 from tests.resnet_core.live_runs import WORDS, assert_same_result, wait_until
@@ -164,6 +166,30 @@ def test_a_studys_command_says_gate_bias_and_split_where_they_are_not_the_usual(
     said = study_command(["highway"], [8], 1, 0, base_config(gate_bias=-2.0, split_seed=3))
     assert said.endswith("--gate-bias=-2.0 --split-seed=3")
     assert "--gate-bias" not in study_command(["highway"], [8], 1, 0, base_config())
+
+
+def planned_study(path: Path, *words: str) -> Study:
+    """What `depth` makes before it trains anything."""
+    parser = argparse.ArgumentParser()
+    add_depth(parser.add_subparsers())
+    options = parser.parse_args(["depth", "--data", "shapes", *words])
+    runs, _ = plan(options.families, options.depths, range(options.seeds))
+    base = _base(options, runs)
+    command = study_command(options.families, options.depths, options.seeds, 0, base)
+    return make_study(path, base, runs, command)[0]
+
+
+@pytest.mark.parametrize("first", ["20,56", "110"])
+def test_a_deeper_net_that_asks_for_a_warm_up_extends_a_study(tmp_path: Path, first: str) -> None:
+    """arXiv 1512.03385 §4.2: 110 layers warm up at 0.01, the others don't."""
+    for depths in (first, "110", "20"):
+        study = planned_study(tmp_path, "--recipe", "paper", "--depths", depths)
+    assert study.recipe.warmup_lr is None and "warmup" not in " ".join(study.commands)
+    for run in study.runs:
+        recipe = read_config(study.folder(run)).recipe
+        assert recipe.warmup_lr == (0.01 if run.depth == 110 else None)
+    with pytest.raises(ConfigError, match=r"its recipe has warmup_lr 0\.01"):
+        planned_study(tmp_path, "--recipe", "paper", "--depths", "110", "--warmup-lr", "0.02")
 
 
 def test_a_run_made_longer_is_no_part_of_the_results_and_that_is_said(

@@ -7,17 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.depth.room import best_number, throughput
+import pytest
+
+from benchmarks.depth.room import ENDLESS_EPOCHS, _endless, best_number, throughput
 from resnet_core.models.config import parse_model_name
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.recipes import RECIPES
+from resnet_core.training.recipes import RECIPES, Recipe
 from tests.resnet_core.live_runs import ROOT
 
 
-def config(name: str, batch_size: int = 128) -> TrainConfig:
+def config(name: str, batch_size: int = 128, recipe: Recipe = RECIPES["taste"]) -> TrainConfig:
     return TrainConfig(
         model=parse_model_name(name), data="shapes", data_folder="unused", device="cpu",
-        compile="off", recipe=RECIPES["taste"].changed(batch_size=batch_size),
+        compile="off", recipe=recipe.changed(batch_size=batch_size),
     )  # fmt: skip
 
 
@@ -32,6 +34,14 @@ def test_a_net_that_fails_counts_for_nothing() -> None:
     nets = [config("resnet8_v1"), config("resnet8_v1", batch_size=20_000)]
     works, fails = throughput(nets, seconds=1.5)
     assert works > 0 and fails == 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_that_keeps_the_best_epoch_is_measured_too(name: str) -> None:
+    """Nothing is set aside while it is measured, so the last epoch is what there is."""
+    endless = _endless(config("resnet8_v1", recipe=RECIPES[name].changed(train_part="all")))
+    assert (endless.recipe.validation_images, endless.recipe.keep) == (0, "last")
+    assert endless.recipe.epochs == ENDLESS_EPOCHS
 
 
 def test_the_command_tells_what_was_reached_and_where(tmp_path: Path) -> None:
