@@ -21,7 +21,8 @@ from typing import Any
 
 from benchmarks.rounds import Comparison
 from resnet_core.errors import LabError
-from resnet_core.runs.folder import RunFolder
+from resnet_core.runs.folder import RunFolder, RunState
+from resnet_core.training.recipes import MOST_EPOCHS
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "ui" / "examples" / "ship.jpg"
@@ -33,7 +34,9 @@ ONE_LINE_APP = (
 REQUESTS_A_ROUND = 15
 REQUESTS_FOR_P95 = 100
 UNTIMED_REQUESTS = 10
-BUSY_RUN = ["--model", "resnet20_v1", "--data", "shapes", "--recipe", "fast", "--compile", "off"]
+# As long as a run can be: on a fast machine a recipe's own epochs are over within seconds.
+BUSY_RUN = ["--model", "resnet20_v1", "--data", "shapes", "--recipe", "fast", "--compile", "off",
+            "--epochs", str(MOST_EPOCHS)]  # fmt: skip
 START_LIMIT_SECONDS = 120
 
 
@@ -96,19 +99,34 @@ def compare_busy(rounds: int) -> dict[str, Any]:
 
 @contextmanager
 def training_run(runs: Path) -> Iterator[None]:
-    """A net that trains as the app's Start button makes it, from its first steps until here."""
+    """A net that trains as the app's Start button makes it, from its first steps until here.
+
+    Raises:
+        LabError: it did not begin, or had ended before it was stopped here.
+    """
     words = ["train", *BUSY_RUN, "--queue", "--json", "--runs", str(runs)]
     command = [sys.executable, "-m", "resnet_core", *words]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     folder = RunFolder(runs / json.loads(said.stdout)["run"])
+    try:
+        _wait_for_steps(folder)
+        yield
+        if (state := folder.state()) is not RunState.RUNNING:
+            raise LabError(
+                f"{folder.name}, which was to train beside what was measured, was {state.value} "
+                "before the end: these figures are not those of a busy machine. Measure again."
+            )
+    finally:  # whatever went wrong: by itself it would not end
+        folder.request_stop()
+        while folder.process_id() is not None:
+            sleep(0.1)
+
+
+def _wait_for_steps(folder: RunFolder) -> None:
     deadline = perf_counter() + START_LIMIT_SECONDS
     while not any(event["event"] == "step" for event in folder.events()):
         if perf_counter() > deadline:
             raise LabError(f"{folder.name} did not train in {START_LIMIT_SECONDS} seconds.")
-        sleep(0.1)
-    yield
-    folder.request_stop()
-    while folder.process_id() is not None:
         sleep(0.1)
 
 
