@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 from pathlib import Path
+
+import pytest
 
 from resnet_core.files import LONGEST_WRITE_SECONDS, write_text
 
@@ -26,3 +30,18 @@ def test_leftovers_of_killed_writes_go_with_the_next_write(tmp_path: Path) -> No
     write_text(file, "whole")
     assert file.read_text() == "whole"
     assert not old.exists() and fresh.exists() and other.exists()
+
+
+def test_a_file_is_flushed_through_a_handle_that_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to flush others (EBADF), as its FlushFileBuffers asks for write access."""
+    modes: list[int] = []
+
+    def flush(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            modes.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    write_text(tmp_path / "file", "text")
+    assert modes == [os.O_RDWR] and (tmp_path / "file").read_text() == "text"
