@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet_core.errors import ConfigError, RunError
-from resnet_core.files import read_json, write_json
+from resnet_core.files import read_json, write_json, write_text
 from resnet_core.locks import hold
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
 
@@ -52,6 +52,21 @@ def withdraw(folder: RunFolder) -> None:
         if not folder.error_file.exists():
             folder.request_stop()
         folder.queued_file.unlink(missing_ok=True)
+
+
+def refuse(folder: RunFolder, reason: str) -> None:
+    """Take a queued run that can't begin out of the queue; it has failed, for this reason.
+
+    One that is no longer queued is left alone: who began it says how it ended.
+
+    Raises:
+        OSError: its folder can't be written; it is still queued.
+    """
+    with hold(_lock_file(folder.path.parent)), hold(folder.lock_file):
+        if folder.state() is RunState.QUEUED:
+            # In this order: a kill between the two leaves it queued, and it is refused again.
+            write_text(folder.error_file, f"{reason.rstrip()}\n")
+            folder.queued_file.unlink(missing_ok=True)
 
 
 def waiting(runs: Path) -> list[RunFolder]:

@@ -19,8 +19,15 @@ from typing import Any
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
 from resnet_core.locks import try_hold
-from resnet_core.runs.folder import RunFolder, RunState, claim, list_runs, sweep_deleted
-from resnet_core.runs.queue import runs_at_once, waiting
+from resnet_core.runs.folder import (
+    RESERVE_BYTES,
+    RunFolder,
+    RunState,
+    claim,
+    list_runs,
+    sweep_deleted,
+)
+from resnet_core.runs.queue import refuse, runs_at_once, waiting
 from resnet_core.training.machine import nvidia_driver
 
 LOOK_EVERY_SECONDS = 0.3
@@ -41,34 +48,62 @@ def ensure_worker(runs: Path) -> None:
 
 
 def work(runs: Path) -> None:
-    """Start queued runs as places become free, until none waits or runs."""
+    """Start queued runs as places become free, until none waits or runs, or none can be begun.
+
+    What can't be begun, on a full disk, stays in the queue: the next to look at it tries again.
+    """
     sweep_deleted(runs)
     while waiting(runs):
         with try_hold(_lock_file(runs)) as is_ours:
-            if not is_ours:
+            if not is_ours or not _drain(runs):
                 return
-            _drain(runs)
         # Asked again after the lock is let go: who queued a run in between saw us alive.
 
 
-def _drain(runs: Path) -> None:
+def _drain(runs: Path) -> bool:
+    """Run what is queued; whether that is done, and not held up."""
     if runs_at_once(runs) > 1 and nvidia_driver() is not None:
         # Processes would take turns on a GPU; the streams of one process share it.
-        _start_together(runs).wait()
-        return
+        return _drain_together(runs)
     children: dict[str, tuple[RunFolder, subprocess.Popen[bytes]]] = {}
+    is_held_up = False
     while True:
         for name, (folder, process) in list(children.items()):
             if process.poll() is not None:
                 del children[name]
+                is_held_up = False  # what ended may have made room
                 _note_failure(folder, process.returncode)
         queue = waiting(runs)
-        if not queue and not children:
-            return
-        if queue and _running(runs) < runs_at_once(runs):
-            children[queue[0].name] = (queue[0], _start_run(queue[0]))
+        if not children and (is_held_up or not queue):
+            return not is_held_up
+        if queue and not is_held_up and _running(runs) < runs_at_once(runs):
+            try:
+                children[queue[0].name] = (queue[0], _start_run(queue[0]))
+            except OSError as error:
+                is_held_up = True
+                _log(f"{queue[0].name} can't be begun and waits: {error}")
             continue
         sleep(LOOK_EVERY_SECONDS)
+
+
+def _drain_together(runs: Path) -> bool:
+    """Run what is queued in one process; False where that took no run out of the queue.
+
+    A second process would fare no better, nor would one after it.
+    """
+    before = {run.name for run in waiting(runs)}
+    if not before:
+        return True
+    status = _start_together(runs).wait()
+    if is_held_up := before <= {run.name for run in waiting(runs)}:
+        _log(f"No queued run could be begun (status {status}): they wait.")
+    return not is_held_up
+
+
+def _log(line: str) -> None:
+    """A line in the worker's log, if the disk has room for it."""
+    with suppress(OSError):
+        print(line, flush=True)
 
 
 def _running(runs: Path) -> int:
@@ -81,16 +116,31 @@ def _start_together(runs: Path) -> subprocess.Popen[bytes]:
 
 
 def _start_run(folder: RunFolder) -> subprocess.Popen[bytes]:
+    """The process of a queued run, which from here on is running, or refused where it can't be.
+
+    Raises:
+        OSError: its folder can't be written, on a full disk say; it is still queued.
+    """
     path = str(folder.path.resolve())
     words = [sys.executable, "-m", "resnet_core", "resume", path, "--from-queue"]
+    # The first thing a claim needs, tried before a process is started for nothing.
+    folder.reserve_file.write_bytes(bytes(RESERVE_BYTES))
     process = start_detached(words, folder.log_file)
     try:
         # In the child's name, which is still importing: nobody sees a started run as waiting.
         claim(folder, folder.environment() if folder.environment_file.exists() else {}, process.pid)
-    except (OSError, RunError):
-        process.kill()
-        folder.queued_file.unlink(missing_ok=True)
+    except OSError:
+        _end(process)
+        raise
+    except RunError as error:
+        _end(process)
+        refuse(folder, str(error))
     return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -141,7 +191,9 @@ def _note_failure(folder: RunFolder, status: int) -> None:
     if status <= 0 or folder.error_file.exists() or not folder.path.is_dir():
         return
     last = folder.log_file.read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace")
-    write_text(folder.error_file, f"The process ended with status {status}:\n{last}")
+    folder.reserve_file.unlink(missing_ok=True)  # the space this file is written into
+    with suppress(OSError):  # its log has the reason; the other runs are still to be started
+        write_text(folder.error_file, f"The process ended with status {status}:\n{last}")
 
 
 def _lock_file(runs: Path) -> Path:

@@ -6,8 +6,9 @@ one after the other, by the thread that asks, so that each starts from its own s
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Semaphore, Thread
@@ -15,9 +16,10 @@ from threading import Semaphore, Thread
 import torch
 
 from resnet_core.data.dataset import Dataset, load_dataset
+from resnet_core.errors import LabError
 from resnet_core.events import Event, Started
 from resnet_core.runs.folder import RunFolder, release
-from resnet_core.runs.queue import waiting
+from resnet_core.runs.queue import refuse, waiting
 from resnet_core.training.run import execute
 
 Tell = Callable[[RunFolder, Event | Exception], None]
@@ -72,7 +74,7 @@ def _begin(threads: dict[RunFolder, Thread]) -> None:
 
 def queued(runs: Path) -> Iterator[RunFolder]:
     """The runs of a folder's queue, in its order, those too that come while others train."""
-    tried: set[str] = set()  # one that can't even be claimed stays in the queue
+    tried: set[str] = set()  # one that can't be claimed, on a full disk, stays in the queue
     while waits := [folder for folder in waiting(runs) if folder.name not in tried]:
         tried.add(waits[0].name)
         yield waits[0]
@@ -82,19 +84,39 @@ def _start(
     folder: RunFolder, load: Callable[[str, Path], Dataset], tell: Tell
 ) -> tuple[Iterator[Event], torch.cuda.Stream | None] | None:
     """A run up to its first step, and the stream it works on; None where it could not begin."""
-    stream = _stream(folder)
-    events = execute(folder, load=load)
     try:
+        stream = _stream(folder)
+        events = execute(folder, load=load)
         with _on(stream):
             for event in events:
                 tell(folder, event)
                 if isinstance(event, Started):
                     break
-    except Exception as error:  # its reason is in its folder
+    except Exception as error:
         tell(folder, error)
-        release(folder)
+        _leave_queue(folder, error)
+        _let_go(folder)
         return None
     return events, stream
+
+
+def _leave_queue(folder: RunFolder, error: Exception) -> None:
+    """See that a run which was not even claimed is not tried for ever, and that it says why.
+
+    One that was claimed is no longer queued, and its reason is in its folder. A folder that can't
+    be written is no fault of the run, which waits on.
+    """
+    if isinstance(error, OSError):
+        return
+    reason = str(error) if isinstance(error, LabError) else traceback.format_exc()
+    with suppress(OSError):
+        refuse(folder, reason)
+
+
+def _let_go(folder: RunFolder) -> None:
+    """Release a run; where its disk is full, the end of this process does so."""
+    with suppress(OSError):
+        release(folder)
 
 
 def _finish(
@@ -111,7 +133,7 @@ def _finish(
     except Exception as error:  # its reason is in its folder
         tell(folder, error)
     finally:
-        release(folder)
+        _let_go(folder)
         places.release()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from resnet_core.events import Event, Finished, Started, Stepped
+from resnet_core.files import write_json
 from resnet_core.models.config import parse_model_name
 from resnet_core.runs import worker
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.queue import enqueue, set_runs_at_once, waiting
+from resnet_core.training import run as training_run
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import create_run
 from resnet_core.training.recipes import RECIPES
@@ -109,6 +112,77 @@ def test_a_run_that_can_not_be_claimed_does_not_hold_up_the_queue(tmp_path: Path
     enqueue(make(tmp_path / "first", 0))
     enqueue(make(tmp_path / "second", 1))
     assert [folder.name for folder in queued(tmp_path)] == ["first", "second"]
+
+
+def spoil(folder: RunFolder, how: str) -> None:
+    """Make the run one that is refused before it is claimed."""
+    config = folder.config()
+    match how:
+        case "made by torchrun":
+            write_json(folder.config_file, config | {"devices": 2})
+        case "of another version":
+            write_json(folder.config_file, config | {"format": "resnet-lab-run-9"})
+        case "without a device":
+            write_json(folder.config_file, {k: v for k, v in config.items() if k != "device"})
+        case "unreadable":
+            folder.config_file.write_text("{")
+
+
+@pytest.mark.parametrize(("how", "reason"), [
+    ("made by torchrun", "trains with 2 process"), ("of another version", "resnet-lab-run-9"),
+    ("without a device", "device"), ("unreadable", "is damaged"),
+])  # fmt: skip
+def test_a_refused_run_leaves_the_queue_with_its_reason(
+    tmp_path: Path, how: str, reason: str
+) -> None:
+    bad, good = make(tmp_path / "bad", 0), make(tmp_path / "good", 1, TOO_LARGE)
+    for folder in (bad, good):
+        enqueue(folder)
+    spoil(bad, how)
+    heard: list[str] = []
+    train_together(queued(tmp_path), 1, lambda folder, event: heard.append(folder.name))
+    assert waiting(tmp_path) == [] and set(heard) == {"bad", "good"}  # the other had its turn
+    assert bad.state() is RunState.FAILED and reason in bad.error_file.read_text()
+    enqueue(bad)  # once it is mended, it can be tried again
+    assert bad.state() is RunState.QUEUED
+
+
+def test_a_run_whose_folder_can_not_be_written_waits_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "one", 0)
+    enqueue(folder)
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(training_run, "claim", fail)
+    heard: list[Event | Exception] = []
+    train_together(queued(tmp_path), 1, lambda _, event: heard.append(event))
+    assert folder.state() is RunState.QUEUED and not folder.error_file.exists()
+    assert [type(event) for event in heard] == [OSError]
+
+
+def test_a_process_that_takes_no_run_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(make(tmp_path / "one", 0))
+    set_runs_at_once(tmp_path, 2)
+    started: list[list[str]] = []
+
+    class Child:
+        def wait(self) -> int:
+            return 2
+
+    def note(words: list[str], log: Path) -> Child:
+        assert not started, "a worker that never ends"
+        started.append(words)
+        return Child()
+
+    monkeypatch.setattr(worker, "nvidia_driver", lambda: "580.1")
+    monkeypatch.setattr(worker, "start_detached", note)
+    worker.work(tmp_path)
+    assert len(started) == 1 and len(waiting(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(("driver", "at_once", "expected"), [
