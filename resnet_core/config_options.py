@@ -16,7 +16,7 @@ from resnet_core.errors import ConfigError
 from resnet_core.models.config import ModelConfig, parse_model_name
 from resnet_core.options import add_options, field_docs, given
 from resnet_core.runs import commands as runs_commands
-from resnet_core.training.config import TrainConfig, default_data_folder
+from resnet_core.training.config import RUN_OPTIONS, TrainConfig, default_data_folder
 from resnet_core.training.recipes import (
     RECIPES,
     Recipe,
@@ -27,16 +27,6 @@ from resnet_core.training.recipes import (
 from resnet_core.training.start import FoundStart, Start, find_start
 
 RECIPE_OPTIONS = [field.name for field in fields(Recipe) if field.name not in ("name", "source")]
-RUN_OPTIONS = (
-    "seed",
-    "split_seed",
-    "device",
-    "precision",
-    "compile",
-    "threads",
-    "checkpoint_seconds",
-    "tensorboard",
-)
 
 
 def add_data_folder(parser: argparse.ArgumentParser) -> None:

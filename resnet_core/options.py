@@ -91,6 +91,12 @@ def as_words(name: str, value: Any) -> list[str]:
     option = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
-    if isinstance(value, tuple):
-        return [f"--{option}", ",".join(f"{number:g}" for number in value)]
-    return [f"--{option}", str(value)]
+    text = ",".join(map(as_word, value)) if isinstance(value, tuple) else str(value)
+    # What begins with a dash and is no plain number, such as -1e-05, argparse takes for an option.
+    return [f"--{option}={text}"] if text.startswith("-") else [f"--{option}", text]
+
+
+def as_word(number: float) -> str:
+    """A number as a word that is read back as the very same, and 30.0 as 30."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)

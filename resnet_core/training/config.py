@@ -17,6 +17,17 @@ MOST_SEED = 2**63  # what PyTorch's generators take
 MOST_THREADS = 4096
 PRECISIONS = ("auto", "fp32", "bf16")
 SWITCHES = ("auto", "on", "off")
+# The fields below that are options of a command line by themselves, seed first.
+RUN_OPTIONS = (
+    "seed",
+    "split_seed",
+    "device",
+    "precision",
+    "compile",
+    "threads",
+    "checkpoint_seconds",
+    "tensorboard",
+)
 
 
 @dataclass(frozen=True)

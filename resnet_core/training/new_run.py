@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.locks import hold
-from resnet_core.options import as_words
+from resnet_core.models.config import ModelConfig
+from resnet_core.options import as_word, as_words
 from resnet_core.runs.folder import RunFolder, RunState, new_run_folder
-from resnet_core.training.config import TrainConfig
+from resnet_core.training.config import RUN_OPTIONS, TrainConfig
 from resnet_core.training.recipes import RECIPES
 
 # What a stored config holds beside the fields of TrainConfig.
@@ -91,15 +94,18 @@ def times_tested(folder: RunFolder) -> int:
 
 
 def reproducing_command(config: TrainConfig) -> str:
-    """The command line that starts the same run anywhere; paths of this machine left out."""
+    """The command line that starts the same run anywhere; paths of this machine left out.
+
+    It says whatever is not the default and can be said; the rest follows from start and data.
+    """
     recipe = config.recipe
     words = [
         *program(config.devices), "train",
         *(["--from", config.start.name] if config.start else ["--model", config.model.name]),
         "--data", config.data,
         "--recipe", recipe.name,
-        "--epochs", f"{recipe.epochs:g}",
-        "--seed", str(config.seed),
+        "--epochs", as_word(recipe.epochs),
+        *as_words("seed", config.seed),
     ]  # fmt: skip
     return shlex.join(words + _changed_options(config))
 
@@ -113,17 +119,20 @@ def program(devices: int) -> list[str]:
 
 
 def _changed_options(config: TrainConfig) -> list[str]:
-    words: list[str] = []
     changes = config.recipe.changes_from(RECIPES[config.recipe.name])
+    for said in ("epochs", "source"):  # the one is said already, the other is no option
+        changes.pop(said, None)
     if config.start:  # where what is not said follows start and data
         changes = {"batch_size": config.recipe.batch_size} | changes
         changes.pop("normalisation", None)
-    elif config.model.shortcut != "A":
-        words += ["--shortcut", config.model.shortcut]
-    for name, value in changes.items():
-        if name != "epochs":
-            words += as_words(name, value)
-    for name in ("device", "precision", "compile"):
-        if getattr(config, name) != "auto":
-            words += [f"--{name}", getattr(config, name)]
-    return words
+    else:
+        changes = _changed_fields(config.model, ("shortcut", "gate_bias")) | changes
+    changes |= _changed_fields(config, (name for name in RUN_OPTIONS if name != "seed"))
+    return [word for name, value in changes.items() for word in as_words(name, value)]
+
+
+def _changed_fields(settings: ModelConfig | TrainConfig, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the named fields that are not at their defaults."""
+    defaults = {field.name: field.default for field in fields(settings)}
+    values = {name: getattr(settings, name) for name in names}
+    return {name: value for name, value in values.items() if value != defaults[name]}
