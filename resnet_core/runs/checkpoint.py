@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from resnet_core.errors import RunError
 from resnet_core.models.saved import write_tensors
+from resnet_core.training.seeds import fit_seed
 
 LOAD_ERRORS = (
     SafetensorError, OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError,
@@ -99,7 +100,7 @@ def _restore_generator(generator: torch.Generator, state: Tensor, step: int) -> 
     if state.shape == generator.get_state().shape:
         generator.set_state(state)
     else:
-        generator.manual_seed(generator.initial_seed() + step)
+        generator.manual_seed(fit_seed(generator.initial_seed() + step))
 
 
 def _generator_name(rank: int) -> str:

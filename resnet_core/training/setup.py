@@ -30,6 +30,7 @@ from resnet_core.training.graphed import GraphedStep, can_graph
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
+from resnet_core.training.seeds import fit_seed
 from resnet_core.training.start import start_file
 from resnet_core.training.transfer import set_modes, start_from
 
@@ -156,7 +157,7 @@ def make_learner(setup: Setup) -> Learner:
     set_modes(model, recipe)
     optimizers = make_optimizers(recipe, model.network, setup.team.size)
     # Each member augments in its own way; the leader as a process alone does.
-    seed = setup.config.seed + setup.team.rank * 1_000_003
+    seed = fit_seed(setup.config.seed + setup.team.rank * 1_000_003)
     generator = torch.Generator(device).manual_seed(seed)
     progress = Progress(is_warming_up=recipe.warmup_lr is not None)
     if is_resumed:
@@ -194,5 +195,5 @@ def make_loss_function(
 def epoch_order(images: int, seed: int, epoch: int) -> Tensor:
     """The order of the images in one epoch (counted from 0): the same for the same seed."""
     # An odd factor keeps (seed, epoch) pairs apart for any number of epochs a person will wait.
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    generator = torch.Generator().manual_seed(fit_seed(seed * 1_000_003 + epoch))
     return torch.randperm(images, generator=generator)

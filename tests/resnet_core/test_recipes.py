@@ -152,6 +152,23 @@ def test_each_epoch_sees_every_image_once_in_its_own_order() -> None:
     assert first.tolist() == epoch_order(50, 1, 0).tolist()
 
 
+SEED_LIMIT = 2**63  # of a run's config
+
+
+@pytest.mark.parametrize("seed", [20261123142233, SEED_LIMIT - 1, -SEED_LIMIT, -(10**13)])
+def test_any_seed_that_a_run_may_have_gives_every_epoch_an_order(seed: int) -> None:
+    first, second = epoch_order(50, seed, 0), epoch_order(50, seed, 1)
+    assert sorted(first.tolist()) == list(range(50)) == sorted(second.tolist())
+    assert first.tolist() != second.tolist()
+
+
+@pytest.mark.parametrize("seed", [0, 1, -1, 12345, -(9 * 10**12), 9 * 10**12, 18 * 10**12])
+def test_seeds_that_pytorch_takes_give_the_orders_they_gave(seed: int) -> None:
+    """As the first versions drew them, whose runs are resumed and reproduced."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + 4)
+    assert epoch_order(50, seed, 4).tolist() == torch.randperm(50, generator=generator).tolist()
+
+
 def test_loss_is_cross_entropy_with_smoothing() -> None:
     torch.manual_seed(0)
     net = Network(parse_model_name("plain8")).eval()

@@ -199,15 +199,16 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path, net, [optimizer], torch.Generator())
 
 
-def test_a_run_goes_on_on_another_kind_of_device(tmp_path: Path) -> None:
-    model, generator = torch.nn.Linear(2, 2), torch.Generator().manual_seed(5)
+@pytest.mark.parametrize(("seed", "then"), [(5, 12), (-1, 6)])
+def test_a_run_goes_on_on_another_kind_of_device(tmp_path: Path, seed: int, then: int) -> None:
+    model, generator = torch.nn.Linear(2, 2), torch.Generator().manual_seed(seed)
     path = tmp_path / "last.state"
     elsewhere = torch.arange(16, dtype=torch.uint8)  # what a GPU's generator keeps
     save_checkpoint(path, model, [], [elsewhere], Progress(step=7))
     assert load_checkpoint(path, model, [], generator).step == 7
     # Neither what its own seed draws first, nor the same at every step.
     drawn = torch.rand(1, generator=generator)
-    assert drawn == torch.rand(1, generator=torch.Generator().manual_seed(12))
+    assert drawn == torch.rand(1, generator=torch.Generator().manual_seed(then))
 
 
 def test_a_run_names_the_machines_it_was_trained_on(tmp_path: Path, unbroken: RunFolder) -> None:
