@@ -12,10 +12,14 @@ from resnet_core.doctor.diagnose import Diagnosis
 from resnet_core.doctor.trial import build
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_json
+from resnet_core.locks import hold
 from resnet_core.models.cost import count_cost
+from resnet_core.models.network import PixelModel
 from resnet_core.models.saved import save_model
 from resnet_core.zoo import IMPORTED, ZooEntry, zoo_entries
 
+LOCK = ".importing.lock"
+"""The file in the folder of runs that is locked while an imported model is written."""
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
@@ -32,8 +36,12 @@ def free_name(path: Path, name: str | None, runs: Path) -> str:
         )
     taken = said in {entry.name for entry in zoo_entries()}
     if taken or any((folder / said).exists() for folder in (runs, runs / IMPORTED)):
-        raise ConfigError(f"There is a model named '{said}' already: choose another with --name.")
+        raise _taken(said)
     return said
+
+
+def _taken(name: str) -> ConfigError:
+    return ConfigError(f"There is a model named '{name}' already: choose another with --name.")
 
 
 def keep(
@@ -49,22 +57,35 @@ def keep(
     Args:
         command: the command line that imports it, for the card.
         published: what whoever published the weights says of them, for the card.
+
+    Raises:
+        ConfigError: another import was given the name since `free_name` found it free.
+        OSError: the disk is full or the folder can't be written; nothing of it is left.
     """
     state = next(state for config, state in found.states if config == answers.config)
     model = build(answers.config, state, answers.normalisation)
     folder = runs / IMPORTED / name
-    half = folder.with_name(f".importing-{name}")
     entry = ZooEntry(
         name, folder, _card(found, answers) | {"command": command, "published": published}
     )
+    # Two imports of one name would write into the same folder, and each sweep the other's away.
+    with hold(runs / LOCK):
+        if folder.exists():
+            raise _taken(name)
+        _write(entry, model, answers)
+    return entry
+
+
+def _write(entry: ZooEntry, model: PixelModel, answers: Answers) -> None:
+    """Fill a folder that nobody looks at, then give it the model's name."""
+    half = entry.folder.with_name(f".importing-{entry.name}")
     shutil.rmtree(half, ignore_errors=True)  # what a kill left
     try:
         save_model(half / "model.safetensors", model, answers.class_names, answers.crop_share)
         write_json(half / "card.json", entry.card)
-        half.rename(folder)
+        half.rename(entry.folder)
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return entry
 
 
 def _card(found: Diagnosis, answers: Answers) -> dict[str, Any]:

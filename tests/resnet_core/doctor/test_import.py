@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.__main__ import main
+from resnet_core.doctor import keep
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.network import PixelModel
 from resnet_core.models.saved import save_model
@@ -273,3 +276,44 @@ def test_names_are_taken_once(tmp_path: Path, do_import: Callable[..., Any]) -> 
     do_import(path, *KNOWN)
     assert main(["import", str(path), *KNOWN, "--runs", str(tmp_path / "runs")]) == 2
     assert [entry.name for entry in imported_entries(tmp_path / "runs")] == ["a"]
+
+
+def test_two_imports_of_one_name_at_once_leave_one_whole_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    first_net, second_net = Port(1), Port(2)
+    paths = [
+        save(net.state_dict(), tmp_path / name)
+        for net, name in ((first_net, "first.pth"), (second_net, "second.pth"))
+    ]
+    is_writing, may_go_on = threading.Event(), threading.Event()
+    calls: list[Path] = []
+
+    def save_slowly(path: Path, *words: Any) -> None:
+        save_model(path, *words)
+        calls.append(path)
+        if len(calls) == 1:
+            is_writing.set()
+            assert may_go_on.wait(60)
+
+    monkeypatch.setattr(keep, "save_model", save_slowly)
+
+    def do(path: Path) -> int:
+        words = (*KNOWN, "--stride-in", "1x1", "--name", "one", "--runs", str(tmp_path / "runs"))
+        return main(["import", str(path), *words])
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(do, paths[0])
+        assert is_writing.wait(60)
+        second = pool.submit(do, paths[1])
+        # It gets as far as the lock, unless there is none and it ends.
+        wait([second], timeout=2)
+        may_go_on.set()
+        assert (first.result(), second.result()) == (0, 2)
+    assert "already" in capsys.readouterr().err
+    images = some_pixels()
+    torch.testing.assert_close(
+        answers(tmp_path, "one", images), logits(first_net.eval(), images), atol=1e-5, rtol=1e-5
+    )
+    assert [entry.name for entry in imported_entries(tmp_path / "runs")] == ["one"]
+    assert [path.name for path in (tmp_path / "runs" / "imported").iterdir()] == ["one"]
