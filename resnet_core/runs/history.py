@@ -50,6 +50,7 @@ class History:
     total_steps: int = 0
     steps_per_epoch: int = 0
     batch_size: int = 0
+    """Images in a step, over all devices."""
     eta_seconds: float | None = None
     best_validation_error_percent: float | None = None
     test_error_percent: float | None = None
@@ -71,7 +72,7 @@ def read_history(folder: RunFolder) -> History:
     """
     file = folder.events_file
     with _lock:
-        reading = _readings.pop(file, None) or _Reading(_batch_size(folder))
+        reading = _readings.pop(file, None) or _Reading(_step_images(folder))
         reading.catch_up(file)
         _readings[file] = reading  # the last place: the first is forgotten first
         while len(_readings) > MOST_READINGS:
@@ -79,9 +80,16 @@ def read_history(folder: RunFolder) -> History:
         return reading.history()
 
 
-def _batch_size(folder: RunFolder) -> int:
+def _step_images(folder: RunFolder) -> int:
+    """Images in a step over all devices, as events count them; the recipe has those of one device.
+
+    Raises:
+        RunError: the folder holds no run, or its config is damaged.
+    """
+    config = folder.config()
     try:
-        return int(folder.config()["recipe"]["batch_size"])
+        devices = int(config.get("devices", 1))  # the first versions had one, and did not say so
+        return int(config["recipe"]["batch_size"]) * devices
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{folder.config_file} is damaged ({error}).") from None
 
@@ -91,7 +99,7 @@ def read_history_csv(path: Path, batch_size: int) -> History:
 
     Args:
         path: the `history.csv` beside its weights.
-        batch_size: images in one of its training steps.
+        batch_size: images in one of its training steps, over all devices.
 
     Raises:
         RunError: the file is missing or damaged.

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figures.windows import train_windows
 from resnet_core.errors import RunError
+from resnet_core.files import write_json
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.history import History, Point, read_history, thin
 from tests.written_runs import BATCH_SIZE, STEPS_PER_EPOCH, append, run_events, started, write_run
 
+TRAIN_IMAGES = STEPS_PER_EPOCH * BATCH_SIZE + 7  # of a run written there
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -55,6 +58,31 @@ def test_seconds_of_steps_follow_from_rate(tmp_path: Path) -> None:
     history = read_history(write_run(tmp_path / "run", rate=640.0))
     for point in (*history.steps, *history.epochs):
         assert point.train_seconds == pytest.approx(point.step * BATCH_SIZE / 640.0)
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_a_step_of_several_devices_has_the_images_of_all(tmp_path: Path, devices: int) -> None:
+    """At 640 images/s over all of them, steps of four devices take four times as long as one's."""
+    folder = write_run(tmp_path / "run", rate=640.0 / devices)
+    write_json(folder.config_file, folder.config() | {"devices": devices})
+    events = folder.events()
+    folder.events_file.write_text("")
+    append(folder, [e | {"images_per_second": 640.0} for e in events])
+    history = read_history(folder)
+    assert history.batch_size == devices * BATCH_SIZE
+    for point in history.steps:
+        assert point.images == min(point.step * history.batch_size, point.step * TRAIN_IMAGES)
+        assert point.train_seconds == pytest.approx(point.step * devices * BATCH_SIZE / 640.0)
+    for window in train_windows(history):
+        assert window.images_per_second == pytest.approx(640.0)
+
+
+@pytest.mark.parametrize("devices", ["two", None, [2]])
+def test_devices_that_are_no_number_are_said(tmp_path: Path, devices: object) -> None:
+    folder = write_run(tmp_path / "run")
+    write_json(folder.config_file, folder.config() | {"devices": devices})
+    with pytest.raises(RunError, match="is damaged"):
+        read_history(folder)
 
 
 def test_a_growing_file_reads_as_from_scratch(tmp_path: Path) -> None:
