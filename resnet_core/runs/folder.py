@@ -341,6 +341,8 @@ def _process_started_at_elsewhere(process_id: int) -> str | None:
     import psutil  # not needed on Linux, where GPU boxes may lack it
 
     try:
-        return f"{psutil.Process(process_id).create_time():.2f}"
+        process = psutil.Process(process_id)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE  # macOS tells their start as well
+        return None if is_zombie else f"{process.create_time():.2f}"
     except psutil.Error:
         return None

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +20,13 @@ from safetensors.torch import load_file
 from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
-from resnet_core.runs.folder import RunFolder, RunState, claim, process_started_at
+from resnet_core.runs.folder import (
+    RunFolder,
+    RunState,
+    _process_started_at_elsewhere,
+    claim,
+    process_started_at,
+)
 from tests.resnet_core.live_runs import (
     EPOCHS,
     ROOT,
@@ -152,6 +159,16 @@ def test_a_reused_process_number_is_not_taken_for_the_run(tmp_path: Path) -> Non
     write_json(folder.environment_file, facts | {"process_started_at": "1"})
     assert folder.state() is RunState.INTERRUPTED
     assert process_started_at(os.getpid()) and process_started_at(2**22 + 1) is None
+
+
+@pytest.mark.parametrize(("status", "started_at"), [("running", "5.00"), ("zombie", None)])
+def test_where_zombies_have_a_start_they_are_not_taken_for_living(
+    status: str, started_at: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = SimpleNamespace(status=lambda: status, create_time=lambda: 5)
+    macos = SimpleNamespace(Process=lambda _: process, STATUS_ZOMBIE="zombie", Error=OSError)
+    monkeypatch.setitem(sys.modules, "psutil", macos)
+    assert _process_started_at_elsewhere(1) == started_at
 
 
 def test_a_checkpoint_survives_a_kill_in_the_middle_of_the_next(tmp_path: Path) -> None:
