@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ import gradio as gr
 
 from export.catalogue import find_exported
 from export.engines.catalogue import find_choice, list_choices
-from export.tuned import FORCED, USUAL, cache_folder, read_tuned
+from export.tuned import FORCED, USUAL, read_tuned
 from resnet_core.errors import LabError
-from resnet_core.runs.worker import start_detached, step_back
-from resnet_core.training.config import default_data_folder
-from ui import jobs, speed_jobs
+from ui import jobs, speed_jobs, tune_jobs
 
 FASTEST = ""
 _begun: set[Path] = set()
@@ -60,10 +57,7 @@ def measure_in_background(model: str) -> None:
         return
     if any(row["state"] == "running" for row in jobs.all_rows()) or speed_jobs.live_file():
         return  # what is measured beside other work would choose for a busy machine
+    if tune_jobs.is_running():
+        return  # the next answer asks again
     _begun.add(file)
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    words = ["tune", model, "--data-folder", str(default_data_folder().resolve())]
-    process = start_detached(
-        [sys.executable, "-m", "export", *words], cache_folder().resolve() / "tune.log"
-    )
-    step_back(process.pid)
+    tune_jobs.start(tune_jobs.in_background(), [model], steps_back=True)

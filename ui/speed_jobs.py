@@ -13,7 +13,7 @@ from benchmarks.throughput.stored import SHIPPED_FOLDER, StoredSpeed, read_speed
 from resnet_core.errors import LabError, RunError
 from resnet_core.locks import hold
 from resnet_core.training.config import default_data_folder
-from ui import jobs
+from ui import jobs, tune_jobs
 from ui.child import Child, reap
 
 STATUS_ROW = "speed/now"  # its name where runs are listed too
@@ -91,7 +91,7 @@ def start(settings: SpeedSettings) -> Path:
 
     Raises:
         ConfigError: an option that makes no sense.
-        RunError: something is being measured already.
+        RunError: something is being measured already, here or for the answers in Classify.
     """
     settings.method()
     reap()
@@ -100,6 +100,11 @@ def start(settings: SpeedSettings) -> Path:
         if child().process_id() is not None:
             raise RunError(
                 "A measurement is running, and two would disturb each other: wait for it, or stop it."
+            )
+        if tune_jobs.is_running():
+            raise RunError(
+                "It is being measured which engine answers fastest, and the two would disturb each "
+                "other: wait for it, which takes minutes at most."
             )
         path = folder() / f"{strftime('%Y%m%d-%H%M%S')}.json"
         words = ["benchmarks", *settings.words(), "--json", str(path)]

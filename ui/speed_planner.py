@@ -12,11 +12,10 @@ import gradio as gr
 
 from export.catalogue import Exported, list_exported
 from export.plan import Limits, Option, options_of, plan
-from export.tuned import Tuned, cache_folder, read_tuned
+from export.tuned import Tuned, read_tuned
 from resnet_core.errors import LabError
-from resnet_core.training.config import default_data_folder
-from ui import jobs, speed_jobs
-from ui.child import Child, reap
+from ui import jobs, speed_jobs, tune_jobs
+from ui.child import reap
 from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem, render_table
 from ui.seen import Seen, build_seen, marks
@@ -81,8 +80,8 @@ def look(latency: float | None, error: float | None, seen: Seen) -> Any:
     """The plan within these limits as values of the outputs; nothing where nothing changed."""
     models = list_exported()
     measured = [tuned for model in models if (tuned := read_tuned(model.file))]
-    is_measuring = _child().process_id() is not None
-    now = marks(latency, error, measured, is_measuring, _child().problem())
+    is_measuring = tune_jobs.asked_for().process_id() is not None
+    now = marks(latency, error, measured, is_measuring, tune_jobs.asked_for().problem())
     if seen == now:
         return gr.skip()
     return [*_told(latency, error, measured, is_measuring, models), now]
@@ -96,7 +95,7 @@ def _told(
     if is_measuring:
         what = f"Measuring every engine: {len(measured)} of {len(models)} models done"
         said = render_busy(what) + said
-    elif problem := _child().problem():
+    elif problem := tune_jobs.asked_for().problem():
         said = render_problem(problem) + said
     found = (chosen.model, chosen.engine) if chosen else None
     return [
@@ -137,11 +136,6 @@ def _render_options(options: list[Option], limits: Limits) -> str:
     return render_table(HEADINGS, rows)
 
 
-def _child() -> Child:
-    """The last measurement of engines that a page started."""
-    return Child(cache_folder() / "tune.job", cache_folder() / "tune-all.log")
-
-
 def _measure(latency: float | None, error: float | None) -> Any:
     """Start `python -m export tune` for every model, unless it runs; it can outlive the app."""
     reap()
@@ -151,9 +145,6 @@ def _measure(latency: float | None, error: float | None) -> Any:
     if speed_jobs.live_file():
         said = "Speed is being measured: the two would disturb each other. Stop it, or wait."
         return [render_problem(said), *[gr.skip()] * 4]
-    if _child().process_id() is None:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        names = [model.name for model in list_exported()]
-        words = ["tune", *names, "--data-folder", str(default_data_folder().resolve())]
-        _child().start(["export", *words], {"models": names})
+    if tune_jobs.asked_for().process_id() is None:
+        tune_jobs.start(tune_jobs.asked_for(), [model.name for model in list_exported()])
     return look(latency, error, None)

@@ -14,6 +14,7 @@ from tests.resnet_core.live_runs import wait_until
 from tests.ui.live_app import open_tab, words
 from tests.ui.test_classify_page import clear
 from ui import engines
+from ui.child import Child
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "ui" / "examples"
 
@@ -59,24 +60,19 @@ def test_nothing_is_measured_beside_other_work(
     monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
     monkeypatch.delenv("RESNET_LAB_ENGINE", raising=False)
     monkeypatch.setattr(engines, "_begun", set())
-    monkeypatch.setattr(engines, "start_detached", lambda words, log: begun.append(words))
-    monkeypatch.setattr(engines, "step_back", lambda process_id: None)
+    monkeypatch.setattr(Child, "start", lambda child, words, *about: begun.append(words))
     for busy in (
         lambda patch: patch.setattr(engines.jobs, "all_rows", lambda: [{"state": "running"}]),
         lambda patch: patch.setattr(engines.speed_jobs, "live_file", lambda: tmp_path / "now"),
+        lambda patch: patch.setattr(engines.tune_jobs, "is_running", lambda: True),
     ):
         with monkeypatch.context() as patch:
             busy(patch)
             engines.measure_in_background("resnet20_v1")
         assert not begun
-    monkeypatch.setattr(engines, "start_detached", lambda words, log: begun.append(words) or Begun)
     for _ in range(2):
         engines.measure_in_background("resnet20_v1")
-    assert len(begun) == 1 and begun[0][2:5] == ["export", "tune", "resnet20_v1"]
-
-
-class Begun:
-    pid = 0
+    assert len(begun) == 1 and begun[0][:3] == ["export", "tune", "resnet20_v1"]
 
 
 def test_an_engine_that_is_not_there_is_refused_at_the_door() -> None:

@@ -11,11 +11,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.app_speed import served
+from benchmarks.throughput.settings import SpeedSettings
 from export.catalogue import find_exported
 from export.tuned import FORMAT, cache_file, environment
+from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from tests.ui.live_app import App, fill, open_tab, unfold, words
-from ui import speed_planner
+from ui import speed_jobs, speed_planner, tune_jobs
+from ui.child import Child
 
 
 def row(precision: str, p99_ms: float, error: float, valid: bool = True) -> dict[str, Any]:
@@ -83,9 +86,7 @@ def test_measuring_is_started_for_every_model_and_never_beside_other_work(
 ) -> None:
     begun: list[list[str]] = []
     monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
-    monkeypatch.setattr(
-        speed_planner.Child, "start", lambda child, words, about: begun.append(words)
-    )
+    monkeypatch.setattr(Child, "start", lambda child, words, *about: begun.append(words))
     monkeypatch.setattr(speed_planner.jobs, "all_rows", lambda: [{"state": "running"}])
     assert "A net is training" in speed_planner._measure(20, 10)[0] and not begun
     monkeypatch.setattr(speed_planner.jobs, "all_rows", lambda: [])
@@ -94,3 +95,8 @@ def test_measuring_is_started_for_every_model_and_never_beside_other_work(
         assert "Speed is being measured" in speed_planner._measure(20, 10)[0] and not begun
     speed_planner._measure(20, 10)
     assert begun[0][:2] == ["export", "tune"] and "resnet56_v1" in begun[0]
+    # Nor does a measurement of speed begin beside it.
+    monkeypatch.setattr(tune_jobs, "is_running", lambda: True)
+    with pytest.raises(RunError, match="which engine answers fastest"):
+        speed_jobs.start(SpeedSettings())
+    assert len(begun) == 1
