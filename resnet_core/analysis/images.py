@@ -17,6 +17,11 @@ from resnet_core.data.dataset import Dataset, Split, split_validation
 from resnet_core.errors import ConfigError
 from resnet_core.files import read_json
 from resnet_core.training.find import FoundModel
+from resnet_core.zoo import zoo_entries
+
+Aside = tuple[int, int]
+"""How many validation images were set aside, and by which seed."""
+NONE_ASIDE: Aside = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -52,31 +57,35 @@ def unseen_images(
     if validation is not None:
         reason = "Set aside from the training of every net here."
         return ChosenImages(take_some(validation, count, seed), "validation", reason)
-    reason = (
-        "The net was trained on all training images."
-        if len(models) == 1
-        else "The nets set no common validation images aside from their training."
-    )
-    return ChosenImages(take_some(dataset.test, count, seed), "test", reason)
+    return ChosenImages(take_some(dataset.test, count, seed), "test", _why_test(models))
+
+
+def _why_test(models: Sequence[FoundModel]) -> str:
+    if len(models) > 1:
+        return "The nets set no common validation images aside from their training."
+    if _own_aside(_facts(models[0].folder)) != NONE_ASIDE:
+        return "The net started from one that learned from the images it set aside, or may have."
+    return "The net was trained on all training images."
 
 
 def common_validation(models: Sequence[FoundModel], dataset: Dataset) -> Split | None:
     """The validation images that all models set aside; None where they differ or one has none."""
-    asides = {_set_aside(model.folder) for model in models}
+    asides = {_set_aside(model.folder, dataset.name) for model in models}
     return _validation(asides.pop(), dataset) if len(asides) == 1 else None
 
 
 def validation_images(folder: Path, dataset: Dataset) -> Split | None:
-    """The validation images that a shipped model or a run set aside; None where it set none aside.
+    """The validation images that a shipped model or a run set aside; None where it set none aside,
+    or may know them from the model that it started from.
 
     Args:
         folder: of the zoo, or a run's.
         dataset: what it was trained on.
     """
-    return _validation(_set_aside(folder), dataset)
+    return _validation(_set_aside(folder, dataset.name), dataset)
 
 
-def _validation(aside: tuple[int, int], dataset: Dataset) -> Split | None:
+def _validation(aside: Aside, dataset: Dataset) -> Split | None:
     held_out, split_seed = aside
     # Training sets aside a tenth at the most, whatever its recipe asks for.
     held_out = min(held_out, len(dataset.train) // 10)
@@ -97,11 +106,43 @@ def take_some(split: Split, count: int, seed: int) -> Split:
     return split.take(order[:count])
 
 
-def _set_aside(folder: Path) -> tuple[int, int]:
-    """How many validation images a model's recipe set aside, and by which seed."""
+def _set_aside(folder: Path, data: str) -> Aside:
+    """Which images of `data` no training of this model learned from.
+
+    A net that starts from a trained one knows what that one learned from, and so on back to the
+    first. A start of which nothing is known may have learned from anything.
+    """
+    facts, walked = _facts(folder), {folder}
+    aside = _own_aside(facts)
+    while aside != NONE_ASIDE and (start := facts.get("start")):
+        folder = _folder_of(start)
+        facts = _facts(folder)
+        if not facts or folder in walked:
+            return NONE_ASIDE
+        walked.add(folder)
+        if facts.get("data", data) == data and _own_aside(facts) != aside:
+            return NONE_ASIDE
+    return aside
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What a model's card or a run's config says; empty where there is neither."""
     for name in ("card.json", "config.json"):
         if (folder / name).is_file():
             facts: dict[str, Any] = read_json(folder / name)
-            count = int(facts.get("recipe", {}).get("validation_images", 0))
-            return count, int(facts.get("split_seed", 0)) if count else 0
-    return 0, 0
+            return facts
+    return {}
+
+
+def _own_aside(facts: dict[str, Any]) -> Aside:
+    """What the model's own recipe set aside."""
+    count = int(facts.get("recipe", {}).get("validation_images", 0))
+    return (count, int(facts.get("split_seed", 0))) if count else NONE_ASIDE
+
+
+def _folder_of(start: dict[str, Any]) -> Path:
+    """Where a start's weights lay; a shipped model is looked up where this project now is."""
+    folder = Path(start["file"]).parent
+    if not _facts(folder):
+        return next((e.folder for e in zoo_entries() if e.name == start["name"]), folder)
+    return folder
