@@ -40,8 +40,8 @@ def calibrate(name: str, file: Path, data_folder: Path) -> Calibration:
     held_out = validation_images(file.parent, dataset)
     if held_out is None:
         raise DataError(
-            f"{name} learned from all training images, so none is left to fit its confidence on: "
-            "it is shown as the net gives it. Train with --validation-images 5000 to have some."
+            f"{name} (or the net it began with) learned from all training images, so none is left "
+            "to fit its confidence on: it is shown as the net gives it. Train with --validation-images 5000 to have some."
         )
     logits, labels = find_logits(session, held_out.images.numpy()), held_out.labels.numpy()
     temperature = fit_temperature(logits, labels)

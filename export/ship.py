@@ -96,4 +96,6 @@ def _card(
         "multiply_adds": cost.multiply_adds,
         "environment": environment,
         "command": config["command"],
+        # Of a net that began with trained weights: what it learned from is theirs too.
+        **({"start": config["start"]} if config.get("start") else {}),
     }

@@ -120,7 +120,7 @@ def render_rows(stored: StoredSpeed) -> str:
     from benchmarks.throughput.report import HEADINGS, cells
 
     note = (
-        '<p class="lab-note">Intervals are 95 %, of medians over rounds. A percentile stands where '
+        '<p class="lab-note">Intervals are 95 %, of medians over processes and their rounds. A percentile stands where '
         "there were calls enough to know it; agreement is with PyTorch in fp32 on the test images."
         "</p>"
     )

@@ -57,10 +57,12 @@ def _running(row: dict[str, Any]) -> str:
 def render_study_table(study: Study, cells: Sequence[Any]) -> str:
     """A row a net, and the commands that made the study."""
     from benchmarks.depth.report import HEADINGS, cells_in_words
+    from benchmarks.depth.results import left_out
 
     table = render_table(HEADINGS, [cells_in_words(cell) for cell in cells])
     note = (
         '<p class="lab-note">± is half of the 95 % interval of a mean over seeds. Training error '
         "is the mean over the last epoch's augmented images.</p>"
     )
-    return table + note + render_command("\n".join(study.commands))
+    outside = "".join(f'<p class="lab-note">{escape(each)}</p>' for each in left_out(study))
+    return table + note + outside + render_command("\n".join(study.commands))
