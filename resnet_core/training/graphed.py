@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.training.feed import PictureFeed
-from resnet_core.training.hardware import Hardware
+from resnet_core.training.hardware import Hardware, cudnn_flags
 from resnet_core.training.optimizers import OptimizerSet
 from resnet_core.training.recipes import Recipe
 
@@ -52,7 +52,7 @@ class GraphedStep:
         self._chosen = torch.arange(batch_size, device=labels.device)
         optimizers.keep_rates_on(labels.device)
         self._graph = torch.cuda.CUDAGraph()
-        with _aside(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
+        with _aside(), cudnn_flags(allow_tf32=True, benchmark=True):
             with _put_back(model, optimizers, generator):
                 for _ in range(WARM_STEPS):
                     self._compute()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 import torch
@@ -19,6 +20,29 @@ from resnet_core.training.machine import describe_machine
 # Compiling costs a CPU about half a minute and gains 0.06 to 0.12 ms an image on ResNet-20
 # (two cores with AVX512-BF16 or AMX): it pays back after some 400,000 images.
 COMPILE_PAYS_AFTER_IMAGES = 800_000
+
+
+_flags_lock = RLock()
+
+
+@contextmanager
+def cudnn_flags(allow_tf32: bool, benchmark: bool = False) -> Iterator[None]:
+    """How a GPU computes convolutions meanwhile; one thread at a time decides, others wait here.
+
+    The flags are the whole process's: of two runs that end at once, the first to leave would give
+    the other TF32 in the middle of its evaluation, and the other would put back the first one's
+    flags for good. A thread that trains takes no part in this: its recorded steps replay the
+    kernels they were recorded with, and others in fp32 may for that while have more digits.
+
+    Args:
+        allow_tf32: whether fp32 convolutions may round to TF32.
+        benchmark: whether cuDNN tries its algorithms and keeps the fastest.
+    """
+    with (
+        _flags_lock,
+        torch.backends.cudnn.flags(enabled=True, benchmark=benchmark, allow_tf32=allow_tf32),
+    ):
+        yield
 
 
 @dataclass(frozen=True)
@@ -36,8 +60,11 @@ class Hardware:
         )
 
     def exact(self) -> AbstractContextManager[Any]:
-        """fp32 as a CPU computes it: a GPU's convolutions would use TF32, which has fewer digits."""
-        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        """fp32 as a CPU computes it: a GPU's convolutions would use TF32, which has fewer digits.
+
+        On a GPU one thread at a time is in here; on a CPU there is nothing to set.
+        """
+        return cudnn_flags(allow_tf32=False) if self.device.type == "cuda" else nullcontext()
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Compile the function where that was chosen, and is not done block by block."""
