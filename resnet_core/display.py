@@ -6,7 +6,15 @@ import json
 import sys
 from collections.abc import Iterable
 
-from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
+from resnet_core.events import (
+    EpochFinished,
+    Event,
+    Finished,
+    Prepared,
+    Started,
+    Stepped,
+    Stopped,
+)
 
 
 def show_events(events: Iterable[Event], as_json: bool = False) -> None:
@@ -84,6 +92,8 @@ def describe_event(event: Event) -> str:
                 f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
                 f"{event.device} {event.precision}{compiled}{learning}{together}"
             )
+        case Prepared():
+            return f"Features of all pictures computed in {event.seconds:,.1f} s."
         case EpochFinished():
             validation = (
                 f"  validation {event.validation_error_percent:5.2f} %"
@@ -104,8 +114,14 @@ def describe_event(event: Event) -> str:
                 if event.majority_error_percent is not None
                 else ""
             )
+            prepared = (
+                f" after {event.prepare_seconds:,.0f} s for features"
+                if event.prepare_seconds
+                else ""
+            )
             return (
                 f"Finished: test error {event.test_error_percent:.2f} %{guess} "
                 f"(weights of epoch {event.kept_epoch}), {event.train_seconds:,.0f} s of training"
+                f"{prepared}"
             )
     return event.kind

@@ -46,6 +46,16 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
+class Prepared(Event):
+    """Before the first step of a process: what the frozen parts make of all pictures is computed."""
+
+    kind = "prepared"
+    step: int
+    seconds: float
+    """How long that took; a run that is resumed does it again."""
+
+
+@dataclass(frozen=True)
 class Stepped(Event):
     """Progress, about once a second. Loss and error are the mean over this epoch so far.
 
@@ -82,7 +92,7 @@ class EpochFinished(Event):
     validation_error_percent: float | None
     images_per_second: float
     train_seconds: float
-    """Seconds spent training since the run began, evaluation and checkpoints left out."""
+    """Seconds spent in steps since the run began: preparation, evaluation and checkpoints left out."""
     eta_seconds: float
     gradient_norms: dict[str, float]
 
@@ -107,3 +117,5 @@ class Finished(Event):
     train_seconds: float
     majority_error_percent: float | None = None
     """What always guessing the class with the most training images would have on the same images."""
+    prepare_seconds: float = 0.0
+    """Seconds spent on computing features, over all processes that worked on the run."""

@@ -39,6 +39,8 @@ class Progress:
     best_epoch: int = 0
     measured_at_step: int = 0
     """Where the sums begin when that is within an epoch: a run of 1.5 epochs that was extended."""
+    prepare_seconds: float = 0.0
+    """Spent on computing features, beside `train_seconds`; runs of the first versions lack it."""
 
 
 def save_checkpoint(

@@ -27,7 +27,7 @@ class Point:
     """Epochs done, counted in steps: 1.5 is half-way through the second."""
     images: int
     train_seconds: float
-    """Seconds spent training so far, evaluation and checkpoints left out."""
+    """Seconds spent in steps so far, preparation, evaluation and checkpoints left out."""
     train_loss: float
     train_error_percent: float
     """Mean over the images of this epoch so far, as they were augmented."""

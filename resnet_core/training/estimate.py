@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from time import monotonic
 
@@ -13,7 +13,7 @@ import torch
 
 from resnet_core.data.dataset import Split, load_dataset
 from resnet_core.errors import ConfigError
-from resnet_core.events import Started, Stepped
+from resnet_core.events import Event, Prepared, Started, Stepped
 from resnet_core.models.network import PixelModel
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
@@ -37,13 +37,16 @@ class Estimate:
     epoch_seconds: float
     """One pass over the training images and one over the validation images."""
     total_seconds: float
-    """The whole run with its last reading of the test images; compiling makes long runs faster."""
+    """The whole run with its preparation and its last reading of the test images, without its
+    checkpoints; compiling makes long runs faster."""
     memory_mb: float
     """Peak memory: of the process, or of the GPU where one is used."""
     device: str
     precision: str
     compiled: bool
     """Whether the run itself will be compiled."""
+    prepare_seconds: float = 0.0
+    """Of the total: computing features of all pictures before the first step, where parts are frozen."""
 
 
 def estimate(config: TrainConfig) -> Estimate:
@@ -60,8 +63,7 @@ def estimate(config: TrainConfig) -> Estimate:
         events = train(probe, dataset, RunFolder(Path(folder)))
         started = next(events)
         assert isinstance(started, Started)
-        steps = islice((e for e in events if isinstance(e, Stepped)), PROBE_EVENTS)
-        first, *_, last = list(steps)
+        first, last, prepare_seconds = _probe(events)
         events.close()  # type: ignore[attr-defined]
     step_seconds = (last.at - first.at) / (last.step - first.step)
     steps_per_epoch = started.steps_per_epoch
@@ -75,12 +77,27 @@ def estimate(config: TrainConfig) -> Estimate:
         epochs=config.recipe.epochs,
         images_per_second=config.recipe.batch_size / step_seconds,
         epoch_seconds=epoch_seconds,
-        total_seconds=config.recipe.epochs * epoch_seconds + test_seconds,
+        total_seconds=prepare_seconds + config.recipe.epochs * epoch_seconds + test_seconds,
         memory_mb=_peak_memory_mb(hardware.device),
         device=started.device,
         precision=started.precision,
         compiled=hardware.compiled,
+        prepare_seconds=prepare_seconds,
     )
+
+
+def _probe(events: Iterator[Event]) -> tuple[Stepped, Stepped, float]:
+    """The first and the last step of a brief training, and the seconds that preparing it took."""
+    steps: list[Stepped] = []
+    prepare_seconds = 0.0
+    for event in events:
+        if isinstance(event, Prepared):
+            prepare_seconds = event.seconds
+        if isinstance(event, Stepped):
+            steps.append(event)
+        if len(steps) == PROBE_EVENTS:
+            break
+    return steps[0], steps[-1], prepare_seconds
 
 
 def fit_to_minutes(config: TrainConfig, minutes: float) -> TrainConfig:
@@ -92,8 +109,8 @@ def fit_to_minutes(config: TrainConfig, minutes: float) -> TrainConfig:
     if not 0 < minutes < float("inf"):
         raise ConfigError(f"Minutes should be more than 0, not {minutes:g}.")
     found = estimate(config)
-    test_seconds = found.total_seconds - found.epochs * found.epoch_seconds
-    epochs = (60 * minutes - test_seconds) / found.epoch_seconds
+    other_seconds = found.total_seconds - found.epochs * found.epoch_seconds
+    epochs = (60 * minutes - other_seconds) / found.epoch_seconds
     # Whole epochs where there are any: their ends are measured and kept.
     epochs = float(int(epochs)) if epochs >= 1 else max(SHORTEST_EPOCHS, round(epochs, 1))
     return replace(config, recipe=config.recipe.changed(epochs=epochs))

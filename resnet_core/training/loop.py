@@ -17,7 +17,15 @@ from torch import Tensor
 
 from resnet_core.data.dataset import Dataset
 from resnet_core.errors import LabError
-from resnet_core.events import EpochFinished, Event, Finished, Started, Stepped, Stopped
+from resnet_core.events import (
+    EpochFinished,
+    Event,
+    Finished,
+    Prepared,
+    Started,
+    Stepped,
+    Stopped,
+)
 from resnet_core.models.saved import load_model, save_model
 from resnet_core.runs.checkpoint import Progress, save_checkpoint
 from resnet_core.runs.folder import RunFolder
@@ -42,7 +50,7 @@ def train(
     All members of a team run this side by side; only its leader writes.
 
     Yields:
-        Started, then Stepped about once a second and EpochFinished, and at last Stopped or
+        Started, Prepared where features are computed, then Stepped about once a second and EpochFinished, and at last Stopped or
         Finished. A checkpoint is on disk before Stopped, and after each epoch of a second or more.
 
     Raises:
@@ -66,7 +74,8 @@ def train(
     )
     if config.start is not None and not folder.state_file.exists():
         _save_state(setup, learner)  # from here on the run needs nothing of its start
-    learner.feed.prepare()
+    if isinstance(learner.feed, FeatureFeed):
+        yield _prepare(setup, learner)
     while learner.progress.step < setup.total_steps:
         is_stopped = yield from _train_epoch(setup, learner)
         if _stands_at_epoch_end(setup, learner.progress):
@@ -78,6 +87,17 @@ def train(
             yield Stopped(step=learner.progress.step)
             return
     yield _finish(setup, learner)
+
+
+def _prepare(setup: Setup, learner: Learner) -> Prepared:
+    """Compute the features that the steps work on; timed apart, as it is no part of any step."""
+    began_at = monotonic()
+    learner.feed.prepare()
+    setup.hardware.synchronise()
+    seconds = monotonic() - began_at
+    progress = learner.progress
+    learner.progress = replace(progress, prepare_seconds=progress.prepare_seconds + seconds)
+    return Prepared(step=progress.step, seconds=seconds)
 
 
 def _train_epoch(setup: Setup, learner: Learner) -> Generator[Stepped, None, bool]:
@@ -134,7 +154,9 @@ def _train_epoch(setup: Setup, learner: Learner) -> Generator[Stepped, None, boo
         if is_saved and step + 1 < end:
             saved_at = now
             remember(step + 1)
+            paused_at = monotonic()
             _checkpoint(setup, learner)
+            began_at += monotonic() - paused_at  # it is no time of training
     remember(step + 1)
     return is_stopped
 
@@ -298,6 +320,7 @@ def _finish(setup: Setup, learner: Learner) -> Finished:
         test_error_percent=score.error_percent,
         train_seconds=progress.train_seconds,
         majority_error_percent=_majority_error_percent(setup),
+        prepare_seconds=progress.prepare_seconds,
     )
 
 

@@ -194,6 +194,7 @@ def _summarise(
         "majority_error_percent": finished.majority_error_percent,
         "test_loss": finished.test_loss,
         "train_seconds": finished.train_seconds,
+        "prepare_seconds": finished.prepare_seconds,
         "images_per_second": final["images_per_second"],
         "params": cost.params,
         "multiply_adds": cost.multiply_adds,
