@@ -30,7 +30,7 @@ from resnet_core.console import Commands
 from resnet_core.display import clock
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
-from resnet_core.models.config import FAMILIES, ModelConfig
+from resnet_core.models.config import FAMILIES
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import reproducing_command
@@ -111,19 +111,7 @@ def study_command(
     said = shlex.split(reproducing_command(base))
     shared = said[said.index("--data") :]
     at = shared.index("--seed")
-    return shlex.join(words + shared[:at] + shared[at + 2 :] + _unsaid_options(base, shared))
-
-
-def _unsaid_options(base: TrainConfig, said: Sequence[str]) -> list[str]:
-    """What a run's own command leaves out, where it isn't the default."""
-    values = {"--gate-bias": (base.model.gate_bias, ModelConfig.gate_bias),
-              "--split-seed": (base.split_seed, TrainConfig.split_seed)}  # fmt: skip
-    # With a sign of equality: a word that begins with a minus would be taken for an option.
-    return [
-        f"{option}={value}"
-        for option, (value, usual) in values.items()
-        if value != usual and option not in said
-    ]
+    return shlex.join(words + shared[:at] + shared[at + 2 :])
 
 
 def _depth(options: argparse.Namespace) -> int:

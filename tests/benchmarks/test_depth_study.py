@@ -164,7 +164,7 @@ def test_an_old_study_has_the_options_of_its_runs(tmp_path: Path) -> None:
 
 def test_a_studys_command_says_gate_bias_and_split_where_they_are_not_the_usual() -> None:
     said = study_command(["highway"], [8], 1, 0, base_config(gate_bias=-2.0, split_seed=3))
-    assert said.endswith("--gate-bias=-2.0 --split-seed=3")
+    assert said.count("--gate-bias=-2.0") == said.count("--split-seed 3") == 1
     assert "--gate-bias" not in study_command(["highway"], [8], 1, 0, base_config())
 
 
