@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import torchvision.models
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-from resnet_core.__main__ import main
 from resnet_core.doctor.diagnose import choose
 from resnet_core.doctor.fit import fit
 from resnet_core.doctor.reading import Reading
@@ -22,7 +20,6 @@ from resnet_core.doctor.schemes import recognise
 from resnet_core.errors import LabError
 from resnet_core.models.photo_families import photo_nets
 from resnet_core.training.find import find_model
-from resnet_core.zoo import imported_entries
 from tests.resnet_core.doctor.ports import logits, save, unsettle
 
 KNOWN = ("--normalisation", "imagenet")
@@ -35,25 +32,6 @@ def names(tmp_path: Path) -> Path:
     path = tmp_path / "names.txt"
     path.write_text("\n".join(f"kind {i}" for i in range(CLASSES)))
     return path
-
-
-@pytest.fixture
-def do_import(tmp_path: Path, capsys: pytest.CaptureFixture) -> Import:
-    """Import a file as the command line does; its printed object, or with `fails` its sentence."""
-
-    def run(path: Path, *words: object, fails: bool = False) -> Any:
-        status = main(
-            ["import", str(path), "--runs", str(tmp_path / "runs"), "--json", *map(str, words)]
-        )
-        said = capsys.readouterr()
-        if fails:
-            assert status == 2 and not said.out and said.err.count("\n") == 1, said
-            assert not imported_entries(tmp_path / "runs")
-            return said.err
-        assert status == 0, said.err
-        return json.loads(said.out)
-
-    return run
 
 
 def of_torchvision(name: str, classes: int = CLASSES) -> nn.Module:
