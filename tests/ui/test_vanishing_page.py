@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +15,10 @@ from tests.ui.live_app import App, choose, open_tab, unfold, words
 from tests.written_runs import write_run
 
 LOOKS_MS = 3000
-"""Long enough for the page to look at least once."""
+"""Long enough for the page to look at least once, where nothing keeps it waiting."""
+QUIET_MS = 200
+ASKS = re.compile("/run/predict|/queue/join")
+"""What is looked at again and again is asked for past the queue."""
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +65,40 @@ def test_a_deleted_run_gives_way_to_the_next_and_the_last_to_the_empty_page(
 @contextmanager
 def without_looks(page: Page) -> Iterator[None]:
     """The page does not look at the runs by itself meanwhile: what it asks unprompted waits."""
-
-    def asked_for(request: Request) -> object:
-        return (request.post_data_json or {}).get("fn_index")
-
+    unprompted: set[object] = set()
     asked: list[Request] = []
+    answered: list[Request] = []
     waiting: list[Route] = []
-    page.on("request", lambda request: "/queue/join" in request.url and asked.append(request))
+
+    def note(request: Request) -> None:
+        if ASKS.search(request.url):
+            asked.append(request)
+            unprompted.add(asked_for(request))
+
+    page.on("request", note)
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda request: ASKS.search(request.url) and answered.append(request))
+    until(page, lambda: unprompted)
     page.wait_for_timeout(LOOKS_MS)
-    unprompted = {asked_for(request) for request in asked}
+    looks = frozenset(unprompted)
     page.route(
-        re.compile("/queue/join"),
+        ASKS,
         lambda route: (
-            waiting.append(route) if asked_for(route.request) in unprompted else route.continue_()
+            waiting.append(route) if asked_for(route.request) in looks else route.continue_()
         ),
     )
+    until(page, lambda: len(asked) - len(answered) <= len(waiting) > 0)  # earlier looks are over
     yield
-    page.unroute_all()
-    for route in waiting:
-        route.continue_()
+    page.unroute_all()  # what waits goes on
+
+
+def asked_for(request: Request) -> object:
+    return (request.post_data_json or {}).get("fn_index")
+
+
+def until(page: Page, holds: Callable[[], object]) -> None:
+    while not holds():  # the test's own timeout ends it
+        page.wait_for_timeout(QUIET_MS)
 
 
 @pytest.mark.parametrize("button", ["#resume", "#use", "#delete-sure"])
