@@ -31,6 +31,8 @@ from resnet_core.runs.queue import refuse, runs_at_once, waiting
 from resnet_core.training.machine import nvidia_driver
 
 LOOK_EVERY_SECONDS = 0.3
+HELD_UP_SECONDS = 10.0
+"""Before another worker may try what could not be begun: pages look at the queue every second."""
 NICENESS = "5"  # so that a picture is still classified at once while a net trains
 LAST_WORDS_BYTES = 2000
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +57,10 @@ def work(runs: Path) -> None:
     sweep_deleted(runs)
     while waiting(runs):
         with try_hold(_lock_file(runs)) as is_ours:
-            if not is_ours or not _drain(runs):
+            if not is_ours:
+                return
+            if not _drain(runs):
+                sleep(HELD_UP_SECONDS)
                 return
         # Asked again after the lock is let go: who queued a run in between saw us alive.
 

@@ -83,12 +83,26 @@ def fill(disk: Path) -> None:
 
 
 def test_on_a_full_disk_queued_runs_wait_and_their_worker_ends(
-    small_disk: Path, children: list[subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]
+    small_disk: Path,
+    children: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folders = two_queued(small_disk)
     (small_disk / ".worker.lock").touch()
     fill(small_disk)
+    started: list[object] = []
+
+    def look(seconds: float) -> None:
+        assert seconds == worker.HELD_UP_SECONDS
+        worker.ensure_worker(small_disk)  # as a page does, meanwhile and again and again
+
+    monkeypatch.setattr(worker, "sleep", look)
+    monkeypatch.setattr(worker, "start_detached", lambda *words: started.append(words))
     worker.work(small_disk)
+    assert not started
+    worker.ensure_worker(small_disk)
+    assert len(started) == 1
     assert waiting(small_disk) == folders and children == []
     assert "one can't be begun and waits: [Errno 28] No space left" in capsys.readouterr().out
 
@@ -105,6 +119,7 @@ def test_a_child_whose_run_can_not_be_claimed_is_ended_and_the_run_waits(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(worker, "claim", fail)
+    monkeypatch.setattr(worker, "HELD_UP_SECONDS", 0.0)
     worker.work(tmp_path)
     assert waiting(tmp_path) == folders and not folders[0].error_file.exists()
     assert [process.poll() is not None for process in children] == [True]
