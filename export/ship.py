@@ -96,6 +96,8 @@ def _card(
         "multiply_adds": cost.multiply_adds,
         "environment": environment,
         "command": config["command"],
+        # The recipe's batch is one device's.
+        **({"devices": config["devices"]} if config.get("devices", 1) > 1 else {}),
         # Of a net that began with trained weights: what it learned from is theirs too.
         **({"start": config["start"]} if config.get("start") else {}),
     }

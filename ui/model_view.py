@@ -30,7 +30,8 @@ class ModelEntry:
     data: str
     training: str
     """On what and how it was trained, in words."""
-    batch_size: int | None
+    step_images: int | None
+    """Images in a step of its training, over all devices; a run says that itself."""
     test_error_percent: float | None
     train_error_percent: float | None
     train_seconds: float | None
@@ -51,9 +52,9 @@ class ModelEntry:
         """
         if self.run is not None:
             return read_history(self.run)
-        if self.history_file is None or self.batch_size is None:
+        if self.history_file is None or self.step_images is None:
             raise ModelError(f"How {self.name} was trained is not known.")
-        return read_history_csv(self.history_file, self.batch_size)
+        return read_history_csv(self.history_file, self.step_images)
 
 
 def list_models() -> list[ModelEntry]:
@@ -70,7 +71,7 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
         name=entry.name, title=card["name"], config=card["config"],
         origin="ships with the app", data=card["data"],
         training=_training(card["data"], card["epochs"], card["recipe"]["name"], card["seed"]),
-        batch_size=card["recipe"]["batch_size"],
+        step_images=card["recipe"]["batch_size"] * card.get("devices", 1),
         test_error_percent=card["test_error_percent"],
         train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
         params=card["params"], multiply_adds=card["multiply_adds"], command=card["command"],
@@ -90,7 +91,7 @@ def _imported(entry: ZooEntry) -> ModelEntry:
     return ModelEntry(
         name=entry.name, title=card["name"], config=card["config"],
         origin=f"{entry.name}, {card['imported']['source']}", data=card["data"],
-        training=f"{training}; {file}", batch_size=None, test_error_percent=None,
+        training=f"{training}; {file}", step_images=None, test_error_percent=None,
         train_error_percent=None, train_seconds=None, params=card["params"],
         multiply_adds=card["multiply_adds"], command=card["command"],
         weights_file=entry.weights_file, onnx_file=entry.onnx_file, run=None, history_file=None,
@@ -117,7 +118,7 @@ def _described(run: RunFolder) -> ModelEntry:
         origin=f"your run {run.name}", data=config["data"],
         training=_training(config["data"], config["recipe"]["epochs"], config["recipe"]["name"], config["seed"])
         + (f", from {start['name']}" if (start := config.get("start")) else ""),
-        batch_size=config["recipe"]["batch_size"], test_error_percent=summary["test_error_percent"],
+        step_images=None, test_error_percent=summary["test_error_percent"],
         train_error_percent=summary["train_error_percent"], train_seconds=summary["train_seconds"],
         params=summary["params"], multiply_adds=summary["multiply_adds"],
         command=config["command"], weights_file=run.result_model_file(), onnx_file=run.onnx_file,

@@ -12,18 +12,21 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+from export.ship import ship
 from resnet_core.data.augment import AUGMENTATIONS
 from resnet_core.data.dataset import pixel_mean, split_validation
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network, PixelModel
 from resnet_core.runs.folder import RunFolder, RunState
+from resnet_core.runs.history import read_history
 from resnet_core.training.distributed import ALONE, Team, join_team
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.optimizers import lr_scale, make_optimizers
 from resnet_core.training.recipes import find_recipe
 from resnet_core.training.setup import epoch_order
 from tests.resnet_core.live_runs import ROOT, TIMED, run
+from ui.model_view import _shipped
 
 STEPS, BATCH = 4, 16
 WORDS = [
@@ -171,6 +174,13 @@ def test_both_hold_the_same_weights_and_the_run_says_how_it_was_made(unbroken: R
     assert unbroken.config()["command"].startswith("torchrun --nproc-per-node 2 -m resnet_core -- ")
     lrs = [e["lr"] for e in unbroken.events() if e["event"] == "epoch"]
     assert lrs == [pytest.approx(2 * 0.1 * 0.01)]  # past both drops
+
+
+def test_its_net_ships_with_its_curves(tmp_path: Path, unbroken: RunFolder) -> None:
+    model = _shipped(ship(unbroken, "of_two", tmp_path, zoo=tmp_path))
+    ours, theirs = model.history().epochs[-1], read_history(unbroken).epochs[-1]
+    assert ours.step == theirs.step == STEPS and ours.images == STEPS * 2 * BATCH
+    assert ours.train_loss == pytest.approx(theirs.train_loss)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed on Linux")
