@@ -32,7 +32,7 @@ from resnet_core.training.machine import nvidia_driver
 
 LOOK_EVERY_SECONDS = 0.3
 HELD_UP_SECONDS = 10.0
-"""Before another worker may try what could not be begun: pages look at the queue every second."""
+"""Before what could not be begun is tried again: pages look at the queue every second."""
 NICENESS = "5"  # so that a picture is still classified at once while a net trains
 LAST_WORDS_BYTES = 2000
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,16 +52,19 @@ def ensure_worker(runs: Path) -> None:
 def work(runs: Path) -> None:
     """Start queued runs as places become free, until none waits or runs, or none can be begun.
 
-    What can't be begun, on a full disk, stays in the queue: the next to look at it tries again.
+    What can't be begun, on a full disk, stays in the queue: after a while, in which nobody else
+    tries, the next to look at it does.
     """
     sweep_deleted(runs)
-    while waiting(runs):
+    given_up: list[RunFolder] = []
+    while waiting(runs) != given_up:
         with try_hold(_lock_file(runs)) as is_ours:
             if not is_ours:
                 return
+            given_up = []
             if not _drain(runs):
+                given_up = waiting(runs)
                 sleep(HELD_UP_SECONDS)
-                return
         # Asked again after the lock is let go: who queued a run in between saw us alive.
 
 

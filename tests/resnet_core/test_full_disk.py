@@ -54,7 +54,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[
     begun: list[subprocess.Popen[bytes]] = []
 
     def sleeper(words: list[str], log: Path) -> subprocess.Popen[bytes]:
-        assert len(begun) < 3, "a worker that never ends"
+        assert len(begun) < 4, "a worker that never ends"
         begun.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return begun[-1]
 
@@ -124,6 +124,35 @@ def test_a_child_whose_run_can_not_be_claimed_is_ended_and_the_run_waits(
     assert waiting(tmp_path) == folders and not folders[0].error_file.exists()
     assert [process.poll() is not None for process in children] == [True]
     assert "No space left" in capsys.readouterr().out
+
+
+def test_a_run_queued_while_a_held_up_worker_waits_has_its_turn(
+    tmp_path: Path, children: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the command line, say: nobody looks at the queue again."""
+    two_queued(tmp_path)
+    begin = worker.claim
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def make_room_and_queue(seconds: float) -> None:
+        if seconds != worker.HELD_UP_SECONDS:
+            return
+        monkeypatch.setattr(worker, "claim", claim_and_end)
+        late = write_run(tmp_path / "three", steps=4)
+        late.environment_file.unlink()
+        enqueue(late)
+
+    def claim_and_end(folder: RunFolder, *facts: object) -> None:
+        begin(folder, *facts)  # type: ignore[arg-type]
+        children[-1].kill()
+        children[-1].wait()
+
+    monkeypatch.setattr(worker, "claim", fail)
+    monkeypatch.setattr(worker, "sleep", make_room_and_queue)
+    worker.work(tmp_path)
+    assert waiting(tmp_path) == []
 
 
 def test_a_queued_run_of_a_damaged_folder_says_so_and_the_next_has_its_turn(
