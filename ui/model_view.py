@@ -12,7 +12,7 @@ from export.confidence import read_confidence
 from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, list_runs
-from resnet_core.runs.history import History, read_history, read_history_csv
+from resnet_core.runs.history import History, read_history, read_history_csv, step_images
 from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
 from ui import jobs
 from ui.action_list import action_button
@@ -71,7 +71,7 @@ def _shipped(entry: ZooEntry) -> ModelEntry:
         name=entry.name, title=card["name"], config=card["config"],
         origin="ships with the app", data=card["data"],
         training=_training(card["data"], card["epochs"], card["recipe"]["name"], card["seed"]),
-        step_images=card["recipe"]["batch_size"] * card.get("devices", 1),
+        step_images=step_images(card),
         test_error_percent=card["test_error_percent"],
         train_error_percent=card["train_error_percent"], train_seconds=card["train_seconds"],
         params=card["params"], multiply_adds=card["multiply_adds"], command=card["command"],

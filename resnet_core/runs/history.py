@@ -80,16 +80,25 @@ def read_history(folder: RunFolder) -> History:
         return reading.history()
 
 
-def _step_images(folder: RunFolder) -> int:
+def step_images(trained: Mapping[str, Any]) -> int:
     """Images in a step over all devices, as events count them; the recipe has those of one device.
+
+    Args:
+        trained: a run's config, or the card of a net that ships: they say it alike.
+    """
+    devices = int(trained.get("devices", 1))  # the first versions had one, and did not say so
+    return int(trained["recipe"]["batch_size"]) * devices
+
+
+def _step_images(folder: RunFolder) -> int:
+    """Those of a run.
 
     Raises:
         RunError: the folder holds no run, or its config is damaged.
     """
     config = folder.config()
     try:
-        devices = int(config.get("devices", 1))  # the first versions had one, and did not say so
-        return int(config["recipe"]["batch_size"]) * devices
+        return step_images(config)
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(f"{folder.config_file} is damaged ({error}).") from None
 

@@ -19,14 +19,13 @@ from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network, PixelModel
 from resnet_core.runs.folder import RunFolder, RunState
-from resnet_core.runs.history import read_history
+from resnet_core.runs.history import read_history, read_history_csv, step_images
 from resnet_core.training.distributed import ALONE, Team, join_team
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.optimizers import lr_scale, make_optimizers
 from resnet_core.training.recipes import find_recipe
 from resnet_core.training.setup import epoch_order
 from tests.resnet_core.live_runs import ROOT, TIMED, run
-from ui.model_view import _shipped
 
 STEPS, BATCH = 4, 16
 WORDS = [
@@ -177,8 +176,9 @@ def test_both_hold_the_same_weights_and_the_run_says_how_it_was_made(unbroken: R
 
 
 def test_its_net_ships_with_its_curves(tmp_path: Path, unbroken: RunFolder) -> None:
-    model = _shipped(ship(unbroken, "of_two", tmp_path, zoo=tmp_path))
-    ours, theirs = model.history().epochs[-1], read_history(unbroken).epochs[-1]
+    entry = ship(unbroken, "of_two", tmp_path, zoo=tmp_path)
+    shipped = read_history_csv(entry.folder / "history.csv", step_images(entry.card))
+    ours, theirs = shipped.epochs[-1], read_history(unbroken).epochs[-1]
     assert ours.step == theirs.step == STEPS and ours.images == STEPS * 2 * BATCH
     assert ours.train_loss == pytest.approx(theirs.train_loss)
 
