@@ -33,8 +33,9 @@ def render_table(where: Places, now: Progress | None) -> str:
 
 
 def _row(weights: Weights, where: Places, now: Progress | None) -> str:
+    name = escape(weights.net).replace("_", "_<wbr>")  # on a phone, broken there or nowhere
     cells = (
-        f'<span class="lab-dot"></span><b>{escape(weights.net)}</b>',
+        f'<span class="lab-dot"></span><b>{name}</b>',
         str(weights.depth),
         f"{100 - weights.top1_percent:.2f} %",
         f"{weights.params / 1e6:.1f} M",
