@@ -83,7 +83,9 @@ def difference(
     """
     value = fmean(first) - fmean(second)
     if len(first) > 1 and len(second) > 1:
-        error, degrees = _welch(first, second)
+        error, degrees = _welch(
+            *(Spread(variance(g) / len(g), len(g) - 1) for g in (first, second))
+        )
         is_pooled = False
     elif pooled is not None:
         error = sqrt(pooled.variance * (1 / len(first) + 1 / len(second)))
@@ -98,14 +100,31 @@ def difference(
     return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), is_pooled)
 
 
-def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Standard error of the difference, and Welch and Satterthwaite's degrees of freedom."""
-    parts = [variance(group) / len(group) for group in (first, second)]
-    squared = sum(parts)
+def _welch(*means: Spread) -> tuple[float, float]:
+    """Standard error of a difference of two means, and Welch and Satterthwaite's degrees of freedom."""
+    squared = sum(mean.variance for mean in means)
     if squared == 0:
-        return 0.0, float(len(first) + len(second) - 2)
-    below = sum(p**2 / (len(g) - 1) for p, g in zip(parts, (first, second), strict=True))
+        return 0.0, float(sum(mean.degrees for mean in means))
+    below = sum(mean.variance**2 / mean.degrees for mean in means)
     return sqrt(squared), squared**2 / below
+
+
+def seeds_for_welch(first: Sequence[float], second: Sequence[float]) -> int | None:
+    """How many seeds of each net would show their difference by Welch's test; None if over 200.
+
+    Were it what it seems, and were each net to go on spreading as it does: a net that spreads more
+    than the other leaves the test fewer degrees of freedom than a common spread would.
+
+    Args:
+        first: two values or more.
+        second: two values or more.
+    """
+    value = abs(fmean(first) - fmean(second))
+    for seeds in range(max(len(first), len(second)), MOST_SEEDS + 1):
+        error, degrees = _welch(*(Spread(variance(g) / seeds, seeds - 1) for g in (first, second)))
+        if value > _two_sided(degrees) * error:
+            return seeds
+    return None
 
 
 def seeds_to_show(value: float, spread: Spread | None) -> int | None:

@@ -16,6 +16,7 @@ from benchmarks.depth.statistics import (
     difference,
     pooled_spread,
     runs_to_place,
+    seeds_for_welch,
     seeds_to_show,
 )
 from resnet_core.models.config import FAMILIES
@@ -144,9 +145,11 @@ class _Judge:
         return Verdict(claim, outcome, f"{figures}: {describe_difference(found)}", more)
 
     def _more_runs(self, found: Difference, *nets: Cell) -> int | None:
-        # The spread that the verdict itself was judged by.
-        own = pooled_spread([net.errors(self.split) for net in nets])
-        seeds = seeds_to_show(found.value, self.pooled if found.is_pooled else own)
+        # By the test that the verdict itself was judged by.
+        if found.is_pooled:
+            seeds = seeds_to_show(found.value, self.pooled)
+        else:
+            seeds = seeds_for_welch(*(net.errors(self.split) for net in nets))
         if seeds is None:
             return None
         return sum(max(0, seeds - len(net.runs)) for net in nets) or None

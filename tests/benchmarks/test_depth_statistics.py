@@ -17,6 +17,7 @@ from benchmarks.depth.statistics import (
     half_width,
     pooled_spread,
     runs_to_place,
+    seeds_for_welch,
     seeds_to_show,
 )
 from benchmarks.depth.study import PlannedRun
@@ -89,6 +90,30 @@ def test_more_seeds_are_needed_for_smaller_differences() -> None:
         t = 1.0 / (2 / n) ** 0.5
         assert (2 * stats.t.sf(t, 2 * n - 2) < 0.05) == is_enough
     assert seeds_to_show(0.0, spread) is None and seeds_to_show(0.001, spread) is None
+
+
+def test_more_seeds_are_needed_where_one_net_spreads_more_than_the_other() -> None:
+    first, second = [14.0, 16.0], [9.4, 9.5]
+    seeds = seeds_for_welch(first, second)
+    assert seeds is not None and seeds > 2
+    for n, is_enough in ((seeds, True), (seeds - 1, False)):
+        found = stats.ttest_ind_from_stats(
+            np.mean(first), np.std(first, ddof=1), n, np.mean(second), np.std(second, ddof=1), n,
+            equal_var=False,
+        )  # fmt: skip
+        assert (found.pvalue < 0.05) == is_enough
+    assert seeds_for_welch(first, [14.99, 15.0]) is None
+
+
+def test_a_verdict_of_spread_nets_names_the_runs_that_it_lacks() -> None:
+    # By a common spread two seeds would do; Welch's test has one degree of freedom, and lacks one.
+    cells = [
+        cell("plain", 20, [4.37, 4.50], [9.49, 9.39]),
+        cell("plain", 56, [11.61, 13.02], [14.66, 16.05]),
+    ]
+    for verdict in judge(cells, epochs=30)[:2]:
+        assert verdict.outcome is Outcome.NOT_SHOWN
+        assert verdict.still_needed == "It would take about 2 more runs to decide it."
 
 
 def cell(family: str, depth: int, train: list[float], test: list[float]) -> Cell:
