@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from benchmarks.depth.papers import PAPER_EPOCHS, paper_figure
+from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_MARGIN_POINTS, paper_figure
 from benchmarks.depth.results import SPLITS, Cell, find_cell, of_family
 from benchmarks.depth.statistics import (
     MOST_SEEDS,
@@ -21,9 +21,6 @@ from benchmarks.depth.statistics import (
 )
 from resnet_core.models.config import FAMILIES
 
-# What two runs of one net may differ by: the paper's own five of ResNet-110 have a deviation of
-# 0.16 points, and 1.96 · √2 · 0.16 is 0.44.
-PAPER_MARGIN_POINTS = 0.5
 SPLIT_WORDS = {"train": "on training images", "test": "on test images"}
 
 
@@ -158,9 +155,10 @@ class _Judge:
 def describe_difference(found: Difference) -> str:
     """The difference in points with its interval and test."""
     spread = "spread pooled over all nets with several seeds" if found.is_pooled else "Welch"
+    degrees = f"{found.degrees:.0f} degree{'s' if round(found.degrees) != 1 else ''} of freedom"
     return (
         f"{found.value:+.2f} points (95 % interval {found.low:+.2f} to {found.high:+.2f}; "
-        f"t = {found.t:.1f}, {found.degrees:.0f} degrees of freedom, {spread})"
+        f"t = {found.t:.1f}, {degrees}, {spread})"
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from plotly.graph_objects import Figure, Scatter
 
-from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_FIGURES, PaperFigure
+from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_FIGURES, PAPER_MARGIN_POINTS, PaperFigure
 from benchmarks.depth.results import Cell, of_family
-from benchmarks.depth.statistics import Spread, difference, pooled_spread
+from benchmarks.depth.statistics import Difference, Spread, difference, pooled_spread
 from benchmarks.figures.canvas import (
     Label,
     add_line,
@@ -111,15 +111,19 @@ def title(cells: Sequence[Cell]) -> str:
 def _finding(nets: Sequence[Cell], spread: Spread | None) -> str:
     shallow, deep = nets[0], nets[-1]
     found = difference(deep.errors("test"), shallow.errors("test"), spread)
-    verb = "goes"
-    if found is not None:
-        verb = "stays about level"
-        if found.is_above or found.is_below:
-            verb = "gets worse" if found.is_above else "gets better"
+    verb = "goes" if found is None else _verb(found)
     return (
         f"{FAMILIES[deep.family].title} {verb} from {shallow.depth} to {deep.depth} layers: "
         f"{percent(shallow.mean('test'))} → {percent(deep.mean('test'))} test error"
     )
+
+
+def _verb(found: Difference) -> str:
+    """What the deeper net's error less the shallower one's bears: a large one may not be shown yet."""
+    way = "worse" if found.value > 0 else "better"
+    if found.is_above or found.is_below:
+        return f"gets {way}"
+    return "stays about level" if abs(found.value) <= PAPER_MARGIN_POINTS else f"seems to get {way}"
 
 
 def _name_depths(figure: Figure, cells: Sequence[Cell]) -> None:

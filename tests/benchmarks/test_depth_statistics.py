@@ -113,6 +113,7 @@ def test_a_verdict_of_spread_nets_names_the_runs_that_it_lacks() -> None:
     ]
     for verdict in judge(cells, epochs=30)[:2]:
         assert verdict.outcome is Outcome.NOT_SHOWN
+        assert ", 1 degree of freedom, Welch" in verdict.figures
         assert verdict.still_needed == "It would take about 2 more runs to decide it."
 
 
@@ -163,6 +164,11 @@ def test_the_plots_title_claims_no_more_than_the_test_bears() -> None:
         "ResNet v1 stays about level from 20 to 56 layers: 17.8 % → 17.6 % test error"
     )
     assert title(level).startswith("ResNet v1 goes from 20")
+    apart = [
+        cell("plain", 20, [1.0, 1.0], [9.49, 9.39]),
+        cell("plain", 56, [1.0, 1.0], [14.66, 16.05]),
+    ]
+    assert title(apart).startswith("Plain seems to get worse from 20 to 56 layers")
     figure = depth_figure(worse + level, papers=True)
     (papers,) = [trace for trace in figure.data if trace.name == "papers"]
     assert list(papers.y) == [8.75, 6.97] and papers.marker.symbol == "diamond-open"
