@@ -83,9 +83,7 @@ def difference(
     """
     value = fmean(first) - fmean(second)
     if len(first) > 1 and len(second) > 1:
-        error, degrees = _welch(
-            *(Spread(variance(g) / len(g), len(g) - 1) for g in (first, second))
-        )
+        error, degrees = _welch((first, second), (len(first), len(second)))
         is_pooled = False
     elif pooled is not None:
         error = sqrt(pooled.variance * (1 / len(first) + 1 / len(second)))
@@ -100,12 +98,18 @@ def difference(
     return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), is_pooled)
 
 
-def _welch(*means: Spread) -> tuple[float, float]:
-    """Standard error of a difference of two means, and Welch and Satterthwaite's degrees of freedom."""
-    squared = sum(mean.variance for mean in means)
+def _welch(groups: Sequence[Sequence[float]], runs: Sequence[int]) -> tuple[float, float]:
+    """Standard error of a difference of means, and Welch and Satterthwaite's degrees of freedom.
+
+    Args:
+        groups: values whose spread each mean has.
+        runs: how many values each mean is of: these, or as many as there might be.
+    """
+    parts = [variance(group) / number for group, number in zip(groups, runs, strict=True)]
+    squared = sum(parts)
     if squared == 0:
-        return 0.0, float(sum(mean.degrees for mean in means))
-    below = sum(mean.variance**2 / mean.degrees for mean in means)
+        return 0.0, float(sum(runs) - len(runs))
+    below = sum(part**2 / (number - 1) for part, number in zip(parts, runs, strict=True))
     return sqrt(squared), squared**2 / below
 
 
@@ -121,7 +125,7 @@ def seeds_for_welch(first: Sequence[float], second: Sequence[float]) -> int | No
     """
     value = abs(fmean(first) - fmean(second))
     for seeds in range(max(len(first), len(second)), MOST_SEEDS + 1):
-        error, degrees = _welch(*(Spread(variance(g) / seeds, seeds - 1) for g in (first, second)))
+        error, degrees = _welch((first, second), (seeds, seeds))
         if value > _two_sided(degrees) * error:
             return seeds
     return None
