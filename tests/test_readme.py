@@ -64,6 +64,16 @@ def test_the_shipped_speed_stands_in_its_table() -> None:
         assert f"{start} {best['images_per_second']:,.0f} images/s (" in README
 
 
+def test_the_stored_training_speed_stands_in_its_table() -> None:
+    found = read_json(SHIPPED_FOLDER / "training" / "xeon-amx-2-of-16-cores.json")
+    assert (
+        found["environment"]["threads"] == 2 and "amx_bf16" in found["environment"]["cpu_features"]
+    )
+    ratio = f"{found['ratio']:.1f} ({found['ratio_lowest']:.1f} to {found['ratio_highest']:.1f})"
+    theirs, ours = found["theirs_images_per_second"], found["ours_images_per_second"]
+    assert f"| {theirs:.0f} images/s | {ours:.0f} images/s | {ratio} |" in README
+
+
 def test_the_shipped_times_of_photo_nets_are_told() -> None:
     found = read_work()
     ratio = time_finding(found.nets, found.times).split("takes ResNet 152 ")[1]
