@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OVERRIDE := $(BIN)/python -m pip install --quiet --no-deps --requirement requirements-overrides.txt
 
 .PHONY: run test lint clean
 
@@ -18,14 +19,16 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 # A venv without its mark is one whose installation broke off: pip can't mend it, so it goes.
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt requirements-overrides.txt
 	@[ -e $@ ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(OVERRIDE)
 	touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt requirements-ray.txt requirements-loadgen.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(OVERRIDE)
 	touch $@
 
 clean:

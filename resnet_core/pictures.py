@@ -7,18 +7,19 @@ Pillow is imported when the first picture is read: training on ready arrays need
 
 from __future__ import annotations
 
-import io
 import math
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_core.errors import PictureError
+from resnet_core.picture_limits import CountedBytes, refuse_long_lists, refuse_slow_coding
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 50 * 2**20
 # A 108-megapixel phone camera is real; a 20,000 x 20,000 picture is a bomb.
 MAX_PIXELS = 120_000_000
+SAFE_PILLOW = 13
+"""The first without what its release notes of October 2026 list under Security."""
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
 # Nets here see 32 to 224 pixels: a JPEG is decoded no larger than it needs to stay sharp.
 ENOUGH_PIXELS = 1024
 TIMES_INPUT = 3  # where only a net looks; `to_input` itself reduces pictures to that first
+ORIENTATION_TAG = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)  # values of that tag which make width height
 BACKGROUND = (255, 255, 255)
 WHOLE_SQUARE = 1.0  # the largest centred square, which is what nets see if nothing else is said
 
@@ -58,10 +63,14 @@ def read_picture(source: Path | bytes, enough_pixels: int = ENOUGH_PIXELS) -> Pi
 
     data = _read_bytes(source) if isinstance(source, Path) else source
     _refuse_at_sight(data)
+    refuse_long_lists(data)
     formats = _set_up_pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with Image.open(CountedBytes(data), formats=formats) as image:
+            refuse_slow_coding(image, data)
             return _to_rgb(image, enough_pixels)
+    except PictureError:
+        raise
     except Image.DecompressionBombError:
         raise PictureError(
             f"This picture has more than {MAX_PIXELS // 10**6} million pixels: scale it down first."
@@ -164,13 +173,28 @@ def _set_up_pillow() -> list[str]:
     """Set Pillow's limits, plug in HEIC, and return those of FORMATS that this build can read."""
     from PIL import Image, ImageFile
 
-    # Pillow warns above its limit and refuses above twice that: the warning is of no use to anyone.
+    warn_of_old_pillow()
+    # Pillow warns above its limit and refuses above twice that. Its warnings are of no use to anyone
+    # here, and a file can make it give thousands.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", module="PIL")
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     _register_heif()
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]  # it fails on the names of others
+
+
+@cache
+def warn_of_old_pillow() -> None:
+    """Say on stderr, once, that this Pillow reads pictures with errors that are known."""
+    import PIL
+
+    if int(PIL.__version__.split(".")[0]) < SAFE_PILLOW:
+        print(
+            f"Pillow {PIL.__version__} has known memory errors in what reads pictures; before you "
+            "open those of strangers: python -m pip install --no-deps -r requirements-overrides.txt",
+            file=sys.stderr,
+        )
 
 
 def _register_heif() -> None:
@@ -183,21 +207,35 @@ def _register_heif() -> None:
 
 
 def _to_rgb(image: Image.Image, enough_pixels: int) -> Picture:
-    from PIL import ImageOps
-
     notes = []
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        notes.append(f"Animated or multi-page: this is the first of {frames} frames.")
+    if getattr(image, "is_animated", False):  # to count them, GIF and TIFF would be read to the end
+        notes.append("Animated or multi-page: this is the first of its pictures.")
         image.seek(0)
     size = image.size
     if image.format in ("JPEG", "MPO") and image.mode == "RGB":  # MPO: a phone's, with a second one
         image.draft("RGB", (enough_pixels, enough_pixels))
     image.load()
-    if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter: width and height change places
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    if orientation in QUARTER_TURNS:
         size = size[::-1]
-    upright = ImageOps.exif_transpose(image)
-    return Picture(_flatten(upright), size, tuple(notes))
+    return Picture(_flatten(_turn(image, orientation)), size, tuple(notes))
+
+
+def _turn(image: Image.Image, orientation: Any) -> Image.Image:
+    """Upright; `ImageOps.exif_transpose` also writes all of the EXIF anew, however much it is."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ import gradio as gr
 from export.catalogue import list_exported
 from export.classifier import open_engine
 from resnet_core.errors import LabError
+from resnet_core.pictures import warn_of_old_pillow
 from resnet_core.runs.worker import ensure_worker
 from ui import fetch_jobs, jobs, speed_jobs
 from ui.action_list import ActionList
@@ -173,6 +174,7 @@ def serve(
     password = require_password(host, Path(password_file) if password_file else None)
     if password is not None:
         print(EXPOSED.format(host=host, user=USER), flush=True)
+    warn_of_old_pillow()
     stop_fetching()
     give_back_what_is_freed()
     keep_no_statistics()

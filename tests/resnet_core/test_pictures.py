@@ -138,7 +138,7 @@ def test_animation_gives_its_first_frame_and_says_so(kind: str) -> None:
     frames = [quarters(), Image.new("RGB", (64, 64), "black")]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     assert_colours(corners(data), tolerance=10)
-    assert "first of 2 frames" in read_picture(data).notes[0]
+    assert "first of its pictures" in read_picture(data).notes[0]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "MPO"])
