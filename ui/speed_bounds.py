@@ -1,7 +1,7 @@
 """What bounds an answer: latency against load, and the machine's roofline; read from their files.
 
-Both are measured on the command line; the newest file of each kind is shown, a person's own before
-one that ships.
+Both are measured on the command line; a person's own newest file of each kind is shown, or else
+the first that ships.
 """
 
 from __future__ import annotations
@@ -103,15 +103,15 @@ def _tell(kind: Kind, stored: dict[str, Any] | None) -> str:
 
 
 def _newest(kind: str) -> dict[str, Any] | None:
-    """The newest readable file of a kind; files of others, and damaged ones, are passed over."""
-    for folder in (speed_jobs.folder(), SHIPPED_FOLDER):
-        for path in sorted(folder.glob("*.json"), key=_written_at, reverse=True):
-            try:
-                stored = read_json(path)
-            except (OSError, ValueError):
-                continue
-            if isinstance(stored, dict) and stored.get("format") == kind:
-                return stored
+    """A person's newest readable file of a kind, else the first that ships; others are passed over."""
+    own = sorted(speed_jobs.folder().glob("*.json"), key=_written_at, reverse=True)
+    for path in (*own, *sorted(SHIPPED_FOLDER.glob("*.json"))):
+        try:
+            stored = read_json(path)
+        except (OSError, ValueError):
+            continue
+        if isinstance(stored, dict) and stored.get("format") == kind:
+            return stored
     return None
 
 

@@ -39,7 +39,6 @@ SAID = {
     "png_of_chunks": "too many pieces",
     "png_of_exif": "read 8 8",
     "jpeg_of_comments": "too many pieces",
-    "jpeg_of_zeros": "not a picture",
     "jpeg_of_scans": "too many times",
 }
 
