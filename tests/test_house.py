@@ -6,9 +6,12 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ["app", "ui", "benchmarks", "export", "resnet_core"]  # each may import what follows it
@@ -83,3 +86,15 @@ def test_opening_the_app_and_classifying_imports_no_torch() -> None:
 
 def test_the_front_door_is_short() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) < 40
+
+
+def test_what_overrides_a_package_is_installed_and_newer_than_gradio_allows() -> None:
+    """Else the file has done its work, and goes."""
+    lines = (ROOT / "requirements-overrides.txt").read_text().splitlines()
+    overrides = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    allowed = {each.name: each for each in map(Requirement, requires("gradio") or [])}
+    assert overrides
+    for override in overrides:
+        installed = Version(version(override.name))
+        assert installed in override.specifier
+        assert installed not in allowed[override.name].specifier

@@ -63,8 +63,28 @@ def test_the_shipped_speed_stands_in_its_table(name: str, left_out: str) -> None
     for setup in told:
         rows = [row for row in measured if setup == (row["model"], row["engine"], row["precision"])]
         best, one = fastest(rows), next(row for row in rows if row["batch_size"] == 1)
-        start = f"| {setup[1]}:{setup[2]} | `{setup[0]}` | {one['p50_ms']:.2f} ms |"
-        assert f"{start} {best['images_per_second']:,.0f} images/s (" in README
+        rate, low, high = (best[f"images_per_second{end}"] for end in ("", "_low", "_high"))
+        assert (
+            f"| {setup[1]}:{setup[2]} | `{setup[0]}` | {one['p50_ms']:.2f} ms "
+            f"| {rate:,.0f} images/s ({low:,.0f} to {high:,.0f}), batch {best['batch_size']} "
+            f"| {best['agreement_percent']:.2f} % |"
+        ) in README
+
+
+def test_what_is_said_of_the_first_shipped_speed_is_in_its_files() -> None:
+    stored = read_speed(SPEED_FOLDER / "epyc-avx2-2-cores.json")
+    disturbed = sum(row["disturbed_rounds"] for row in stored.measured)
+    assert f"all of its {stored.progress['total']} measurements" in README
+    assert f"{disturbed} of the rounds are marked as disturbed" in README
+    roofline = read_json(SPEED_FOLDER / "roofline-epyc-avx2-2-cores.json")
+    shares = [
+        row["percent_of_bound"]
+        for row in roofline["rows"]
+        if (row["threads"], row["batch_size"]) == ("all", 32)
+        and row["images_per_second"] and not row["engine"].startswith("pytorch")
+    ]  # fmt: skip
+    told = f"{min(shares):.0f} to {max(shares):.0f} % of its peak in batches of 32"
+    assert len(shares) == 4 and told in README
 
 
 def test_the_stored_training_speed_stands_in_its_table() -> None:

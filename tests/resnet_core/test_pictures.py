@@ -8,11 +8,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
 from resnet_core.errors import PictureError
-from resnet_core.pictures import read_picture, to_input
+from resnet_core.pictures import read_picture, to_input, warn_of_old_pillow
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -218,3 +219,13 @@ def test_to_input_takes_the_centred_square() -> None:
     wide = Image.new("RGB", (96, 32), "black")
     wide.paste((255, 255, 255), (32, 0, 64, 32))
     assert (to_input(wide, 32) == 255).all()
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("12.3.0", True), ("13.0.0", False)])
+def test_an_old_pillow_is_told_of_with_what_mends_it(
+    version: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(PIL, "__version__", version)
+    warn_of_old_pillow.__wrapped__()
+    said = capsys.readouterr().err
+    assert (version in said and "-r requirements-overrides.txt" in said) if is_told else not said

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.version import Version
 
 from tests.resnet_core.slow_pictures import SLOW_PICTURES
 
+resource = pytest.importorskip("resource")  # Windows has no such limits
 ROOT = Path(__file__).resolve().parents[2]
-CPU_SECONDS = 30
-"""Each took minutes, or more memory than this, before it was kept from it; all take under 2 s now."""
+CPU_SECONDS = 5
+"""Of those that are read, each took more, or more memory, before; now all take less than 1 s."""
 MEMORY_BYTES = 3 * 2**30
 READ = """
 import sys
@@ -58,17 +56,3 @@ def test_it_is_read_or_refused_within_time_and_memory(name: str, tmp_path: Path)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert SAID[name] in done.stdout and not done.stderr  # no thousand warnings either
-
-
-def test_what_overrides_a_package_is_installed_and_newer_than_gradio_allows() -> None:
-    """Else the file has done its work, and goes."""
-    from importlib.metadata import requires, version
-
-    lines = (ROOT / "requirements-overrides.txt").read_text().splitlines()
-    overrides = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    allowed = {each.name: each for each in map(Requirement, requires("gradio") or [])}
-    assert overrides
-    for override in overrides:
-        installed = Version(version(override.name))
-        assert installed in override.specifier
-        assert installed not in allowed[override.name].specifier
