@@ -26,9 +26,12 @@ Facts = dict[str, Any]
 
 
 def machine_name(environment: Facts) -> str:
-    """The GPU, if there is one, else the processor with its cores."""
+    """The GPU, if there is one, else the processor, its cores and the best of its features.
+
+    Virtual machines call chips of several generations by one name; the feature tells them apart.
+    """
     cpu = f"{environment.get('cpu', 'a processor')}, {environment.get('cores', '?')} cores"
-    return str(environment.get("gpu") or cpu)
+    return str(environment.get("gpu") or ", ".join([cpu, *features_of(environment)[-1:]]))
 
 
 def features_of(environment: Facts) -> list[str]:

@@ -13,11 +13,11 @@ from benchmarks.figures.speed_front import Point, front_figure, name_rows, paret
 from benchmarks.figures.speed_latency import latency_figure
 from benchmarks.figures.speed_style import LOOKS, VARIANTS, log_axis, look_of, mark_of
 from benchmarks.figures.style import FAMILY_COLOURS
-from benchmarks.throughput.machine import describe, differences
+from benchmarks.throughput.machine import describe, differences, machine_name
 from benchmarks.throughput.record import Record
 from benchmarks.throughput.report import missing_engines, speed_csv, speed_html, wrong_rows
 from benchmarks.throughput.settings import SpeedSettings
-from benchmarks.throughput.stored import StoredSpeed, read_speed
+from benchmarks.throughput.stored import SHIPPED_FOLDER, StoredSpeed, read_speed
 from export.engines.catalogue import ENGINES
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_json
@@ -179,6 +179,14 @@ def test_the_machine_is_described_and_told_from_another() -> None:
         ("cpu features", "AVX2, AVX-512, AVX512-VNNI", "AVX2, AMX-INT8"),
         ("gpu", "–", "Slide Rule"),
     ]
+    assert machine_name(ENVIRONMENT) == "Abacus 9000, 2 cores, AVX512-VNNI"
+    assert machine_name(other) == "Slide Rule"
+    assert machine_name({}) == "a processor, ? cores"
+
+
+def test_results_that_ship_are_told_apart_by_their_machines() -> None:
+    shipped = [read_speed(path) for path in sorted(SHIPPED_FOLDER.glob("epyc-*.json"))]
+    assert len({machine_name(each.environment) for each in shipped}) == len(shipped) == 2
 
 
 def test_what_is_recorded_half_way_is_read_as_unfinished(tmp_path: Path) -> None:
