@@ -24,6 +24,7 @@ from resnet_core.runs.tensorboard import choose_mirror
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.distributed import ALONE, Team
 from resnet_core.training.hardware import choose_hardware, describe_environment
+from resnet_core.training.kept_memory import keep_what_is_freed
 from resnet_core.training.loop import train
 from resnet_core.training.new_run import program, read_config, times_tested
 
@@ -58,7 +59,9 @@ def execute(
     last_epoch: EpochFinished | None = None
     try:
         # Options are checked before the data is read or fetched.
-        choose_hardware(config.device, config.precision, config.compile, 0, team)
+        hardware = choose_hardware(config.device, config.precision, config.compile, 0, team)
+        if hardware.device.type == "cpu":
+            keep_what_is_freed()
         mirror = choose_mirror(folder, config.tensorboard)
         dataset = team.leader_first(lambda: load(config.data, Path(config.data_folder)))
         _check_fit(config, dataset)

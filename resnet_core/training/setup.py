@@ -28,6 +28,7 @@ from resnet_core.training.distributed import Team
 from resnet_core.training.feed import PictureFeed, make_feed
 from resnet_core.training.graphed import GraphedStep, can_graph
 from resnet_core.training.hardware import Hardware, choose_hardware
+from resnet_core.training.kept_memory import keep_what_is_freed
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.seeds import fit_seed
@@ -103,6 +104,8 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     hardware = choose_hardware(
         config.device, config.precision, config.compile, images_to_compile_for(recipe, images), team
     )
+    if hardware.device.type == "cpu":
+        keep_what_is_freed()
     train, validation, statistics = _prepare(
         dataset, held_out, config.split_seed, recipe.normalisation, hardware.device
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from multiprocessing import active_children
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks import training_speed
-from benchmarks.training_speed import compare_training, textbook_steps
+from benchmarks import textbook_loop, training_speed
+from benchmarks.textbook_loop import Textbook, textbook_apart, textbook_steps
+from benchmarks.training_speed import compare_training
 from resnet_core.data.dataset import Dataset, Split
 from resnet_core.events import Stepped
 from resnet_core.models.config import ModelConfig, parse_model_name
@@ -29,7 +32,7 @@ def few_images() -> Split:
 def seen(monkeypatch) -> list[torch.device]:
     """The devices of the batches and weights in every step of the textbook's net."""
     devices: list[torch.device] = []
-    build = training_speed.build_network
+    build = textbook_loop.build_network
 
     def note(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         devices.extend([inputs[0].device, *(each.device for each in network.parameters())])
@@ -39,7 +42,7 @@ def seen(monkeypatch) -> list[torch.device]:
         network.register_forward_pre_hook(note)
         return network
 
-    monkeypatch.setattr(training_speed, "build_network", build_watched)
+    monkeypatch.setattr(textbook_loop, "build_network", build_watched)
     return devices
 
 
@@ -69,6 +72,8 @@ def test_both_are_timed_on_the_device_that_the_engine_chooses(
         training_speed, "choose_hardware", lambda *_: Elsewhere(ELSEWHERE, "fp32", False)
     )
     monkeypatch.setattr(training_speed, "engine_events", events)
+    here = lambda *asked: nullcontext(Textbook(*asked))  # noqa: E731
+    monkeypatch.setattr(training_speed, "textbook_apart", here)
     split = few_images()
     dataset = Dataset("few", split, split, tuple("abcdefghij"))
     small = find_recipe("taste").changed(batch_size=8)
@@ -77,3 +82,18 @@ def test_both_are_timed_on_the_device_that_the_engine_chooses(
     assert set(seen) == {ELSEWHERE} and result["environment"]["device"] == "meta"
     before, after = waits
     assert 0 < before < after == len(seen)
+
+
+def test_the_textbook_trains_in_a_process_of_its_own_which_ends_with_the_comparison() -> None:
+    before = active_children()
+    with textbook_apart(MODEL, few_images(), 8, Hardware(torch.device("cpu"), "fp32", False)) as it:
+        assert it.rate(0.01) > 0
+        assert len(active_children()) == len(before) + 1
+    assert active_children() == before
+
+
+def test_a_textbook_that_fails_is_heard_of() -> None:
+    too_few = Split(torch.zeros(4, 32, 32, 3, dtype=torch.uint8), torch.arange(4))
+    hardware = Hardware(torch.device("cpu"), "fp32", False)
+    with textbook_apart(MODEL, too_few, 0, hardware) as it, pytest.raises(EOFError):
+        it.rate(0.01)
