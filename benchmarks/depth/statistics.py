@@ -19,6 +19,8 @@ class Spread:
 
     variance: float
     degrees: float
+    nets: str = "all nets"
+    """Whose, in words."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Difference:
     degrees: float
     p: float
     """Two-sided: the chance of a difference as far from zero, were there none."""
-    is_pooled: bool
-    """Whether the spread is that of all nets with several runs, for want of these nets' own."""
+    pooled_over: str | None
+    """The nets whose spread this is judged by, for want of these nets' own; None where it is theirs."""
 
     @property
     def low(self) -> float:
@@ -64,14 +66,18 @@ def half_width(values: Sequence[float]) -> float | None:
     return _two_sided(n - 1) * sqrt(variance(values) / n)
 
 
-def pooled_spread(groups: Sequence[Sequence[float]]) -> Spread | None:
-    """The spread of single runs within their groups; None while no group has two."""
+def pooled_spread(groups: Sequence[Sequence[float]], nets: str = Spread.nets) -> Spread | None:
+    """The spread of single runs within their groups; None while no group has two.
+
+    Args:
+        nets: whose groups these are, in words.
+    """
     several = [group for group in groups if len(group) > 1]
     degrees = sum(len(group) - 1 for group in several)
     if not degrees:
         return None
     squares = sum((len(group) - 1) * variance(group) for group in several)
-    return Spread(squares / degrees, degrees)
+    return Spread(squares / degrees, degrees, nets)
 
 
 def difference(
@@ -84,18 +90,18 @@ def difference(
     value = fmean(first) - fmean(second)
     if len(first) > 1 and len(second) > 1:
         error, degrees = _welch((first, second), (len(first), len(second)))
-        is_pooled = False
+        pooled_over = None
     elif pooled is not None:
         error = sqrt(pooled.variance * (1 / len(first) + 1 / len(second)))
-        degrees, is_pooled = pooled.degrees, True
+        degrees, pooled_over = pooled.degrees, pooled.nets
     else:
         return None
     if error == 0:  # equal figures: a difference is one for certain, or there is none
         t, p = (float("inf"), 0.0) if value else (0.0, 1.0)
-        return Difference(value, 0.0, t, degrees, p, is_pooled)
+        return Difference(value, 0.0, t, degrees, p, pooled_over)
     t = value / error
     half = _two_sided(degrees) * error
-    return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), is_pooled)
+    return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), pooled_over)
 
 
 def _welch(groups: Sequence[Sequence[float]], runs: Sequence[int]) -> tuple[float, float]:

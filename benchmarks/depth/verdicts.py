@@ -8,19 +8,20 @@ from enum import Enum
 from typing import Any
 
 from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_MARGIN_POINTS, paper_figure
-from benchmarks.depth.results import SPLITS, Cell, find_cell, of_family
+from benchmarks.depth.results import SPLITS, Cell, find_cell, of_family, spread_among
 from benchmarks.depth.statistics import (
     MOST_SEEDS,
     Difference,
     Spread,
     difference,
-    pooled_spread,
     runs_to_place,
     seeds_for_welch,
     seeds_to_show,
 )
 from resnet_core.models.config import FAMILIES
 
+DEEP = 56
+"""Layers from which a claim about deep nets can be judged; the paper's has 110 and more."""
 SPLIT_WORDS = {"train": "on training images", "test": "on test images"}
 
 
@@ -69,7 +70,7 @@ def judge(cells: Sequence[Cell], epochs: float) -> list[Verdict]:
         verdicts += judge_split.depth("resnet_v2", is_worse=False)
         verdicts += judge_split.rivals("resnet_v1", "plain", "Skip connections cure it")
     on_test = _Judge(cells, "test")
-    verdicts += on_test.rivals("resnet_v2", "resnet_v1", "Pre-activation is better when deep")
+    verdicts += on_test.rivals("resnet_v2", "resnet_v1", "Pre-activation is better when deep", DEEP)
     verdicts += on_test.highway()
     verdicts += [_against_paper(cell, cells, epochs) for cell in cells if _has_paper(cell)]
     return verdicts
@@ -82,10 +83,6 @@ class _Judge:
     cells: Sequence[Cell]
     split: str
 
-    @property
-    def pooled(self) -> Spread | None:
-        return pooled_spread([cell.errors(self.split) for cell in self.cells])
-
     def depth(self, family: str, is_worse: bool) -> list[Verdict]:
         """The deepest net of a family against its shallowest."""
         nets = of_family(self.cells, family)
@@ -96,14 +93,14 @@ class _Judge:
         higher, lower = (nets[-1], nets[0]) if is_worse else (nets[0], nets[-1])
         return [self._judge(claim, higher, lower)]
 
-    def rivals(self, better: str, worse: str, words: str) -> list[Verdict]:
-        """Two families at the greatest depth that both have."""
+    def rivals(self, better: str, worse: str, words: str, least: int = 0) -> list[Verdict]:
+        """Two families at the greatest depth that both have, if it is `least` layers or more."""
         shared = {c.depth for c in of_family(self.cells, better)} & {
             c.depth for c in of_family(self.cells, worse)
         }
-        if not shared:
+        depth = max(shared, default=0)
+        if not depth or depth < least:
             return []
-        depth = max(shared)
         low, high = (find_cell(self.cells, family, depth) for family in (better, worse))
         assert low is not None and high is not None
         claim = f"{words}: at {depth} layers {FAMILIES[better].title} does better than {_lower(worse)} {SPLIT_WORDS[self.split]}"
@@ -125,7 +122,8 @@ class _Judge:
 
     def _judge(self, claim: str, higher: Cell, lower: Cell) -> Verdict:
         """Whether the first net's error is shown to be the higher one."""
-        found = difference(higher.errors(self.split), lower.errors(self.split), self.pooled)
+        spread = spread_among(self.cells, self.split, higher.family, lower.family)
+        found = difference(higher.errors(self.split), lower.errors(self.split), spread)
         figures = f"{_error(higher, self.split)} against {_error(lower, self.split)}"
         if found is None:
             gap = higher.mean(self.split) - lower.mean(self.split)
@@ -138,13 +136,14 @@ class _Judge:
             outcome = Outcome.SHOWN
         elif found.is_below:
             outcome = Outcome.REFUTED
-        more = self._more_runs(found, higher, lower) if outcome is Outcome.NOT_SHOWN else None
+        is_open = outcome is Outcome.NOT_SHOWN
+        more = self._more_runs(found, spread, higher, lower) if is_open else None
         return Verdict(claim, outcome, f"{figures}: {describe_difference(found)}", more)
 
-    def _more_runs(self, found: Difference, *nets: Cell) -> int | None:
+    def _more_runs(self, found: Difference, spread: Spread | None, *nets: Cell) -> int | None:
         # By the test that the verdict itself was judged by.
-        if found.is_pooled:
-            seeds = seeds_to_show(found.value, self.pooled)
+        if found.pooled_over:
+            seeds = seeds_to_show(found.value, spread)
         else:
             seeds = seeds_for_welch(*(net.errors(self.split) for net in nets))
         if seeds is None:
@@ -154,7 +153,8 @@ class _Judge:
 
 def describe_difference(found: Difference) -> str:
     """The difference in points with its interval and test."""
-    spread = "spread pooled over all nets with several seeds" if found.is_pooled else "Welch"
+    pooled = f"spread pooled over {found.pooled_over} with several seeds"
+    spread = pooled if found.pooled_over else "Welch"
     degrees = f"{found.degrees:.0f} degree{'s' if round(found.degrees) != 1 else ''} of freedom"
     return (
         f"{found.value:+.2f} points (95 % interval {found.low:+.2f} to {found.high:+.2f}; "
@@ -189,7 +189,7 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
     length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
     budget = "" if epochs >= PAPER_EPOCHS else f"after {length}; the paper's took {PAPER_EPOCHS}; "
     ours, theirs = _error(cell, "test"), f"({budget}{figure.source})"
-    spread = pooled_spread([c.errors("test") for c in cells])
+    spread = spread_among(cells, "test", cell.family)
     # The paper's figure counts as one run, with the spread of ours.
     found = difference(cell.errors("test"), [figure.test_error_percent], spread)
     if spread is None or found is None:

@@ -9,8 +9,8 @@ from typing import Any
 from plotly.graph_objects import Figure, Scatter
 
 from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_FIGURES, PAPER_MARGIN_POINTS, PaperFigure
-from benchmarks.depth.results import Cell, of_family
-from benchmarks.depth.statistics import Difference, Spread, difference, pooled_spread
+from benchmarks.depth.results import Cell, of_family, spread_among
+from benchmarks.depth.statistics import Difference, Spread, difference
 from benchmarks.figures.canvas import (
     Label,
     add_line,
@@ -103,8 +103,10 @@ def title(cells: Sequence[Cell]) -> str:
     """What depth does to each family's test error, in words that the figures bear."""
     # The two that the story is about, where there are more than a caption can hold.
     families = [f for f in FAMILIES if len(of_family(cells, f)) > 1][:2]
-    spread = pooled_spread([cell.errors("test") for cell in cells])
-    found = [_finding(of_family(cells, family), spread) for family in families]
+    found = [
+        _finding(of_family(cells, family), spread_among(cells, "test", family))
+        for family in families
+    ]
     return "; ".join(found) if found else "Test error of the nets trained so far"
 
 

@@ -42,7 +42,7 @@ def test_the_difference_is_welchs(n: int, m: int, shift: float) -> None:
     theirs = stats.ttest_ind(first, second, equal_var=False)
     low, high = theirs.confidence_interval(0.95)
     ours = difference(first.tolist(), second.tolist(), None)
-    assert ours is not None and not ours.is_pooled
+    assert ours is not None and not ours.pooled_over
     assert (ours.t, ours.degrees, ours.p) == pytest.approx(
         (theirs.statistic, theirs.df, theirs.pvalue)
     )
@@ -74,9 +74,35 @@ def test_single_runs_are_judged_by_the_spread_of_the_others() -> None:
     error = (pooled.variance * (1 / 2 + 1 / 2)) ** 0.5
     assert (np.mean(first) - np.mean(second)) / error == pytest.approx(theirs.statistic)
     single = difference([12.0], [9.0], pooled)
-    assert single is not None and single.is_pooled
+    assert single is not None and single.pooled_over == "all nets"
     assert single.t == pytest.approx(3.0 / (2 * pooled.variance) ** 0.5)
     assert pooled_spread([[1.0], [2.0]]) is None and difference([1.0], [2.0], None) is None
+
+
+def test_single_runs_are_judged_by_the_spread_of_their_own_family() -> None:
+    """A plain net that spreads widely says nothing of residual ones, nor where its own spread is."""
+    wide = [cell("plain", 56, [10.0, 14.0, 12.0], [14.0, 18.0, 16.0])]
+    close = [
+        cell("resnet_v1", 20, [3.4, 3.5, 3.6], [8.4, 8.5, 8.3]),
+        cell("resnet_v1", 110, [1.3], [6.7]),
+    ]
+    found = verdict(judge(wide + close, 200), "Deeper ResNet v1", "test")
+    half = stats.t.ppf(0.975, 2) * np.std([8.4, 8.5, 8.3], ddof=1) * (1 + 1 / 3) ** 0.5
+    assert f"{1.7 - half:+.2f} to {1.7 + half:+.2f}" in found.figures
+    assert "spread pooled over ResNet v1 nets with several seeds" in found.figures
+    assert found.outcome is Outcome.SHOWN
+    alone = [cell("resnet_v1", 20, [3.4], [8.4]), cell("resnet_v1", 110, [1.3], [6.7])]
+    found = verdict(judge(wide + alone, 200), "Deeper ResNet v1", "test")
+    assert "spread pooled over all nets with several seeds" in found.figures
+    cure = verdict(judge([*wide, *close, cell("plain", 110, [40.0], [40.0])], 200), "cure", "test")
+    assert "pooled over Plain and ResNet v1 nets" in cure.figures
+    assert "4 degrees of freedom" in cure.figures
+
+
+def test_what_is_said_of_deep_nets_is_not_judged_by_shallow_ones() -> None:
+    for depth, claims in ((20, 0), (56, 1)):
+        nets = [cell(f, depth, [5.0, 5.1], [8.0, 8.1]) for f in ("resnet_v1", "resnet_v2")]
+        assert sum("Pre-activation" in found.claim for found in judge(nets, 200)) == claims
 
 
 def test_more_seeds_are_needed_for_smaller_differences() -> None:
