@@ -21,6 +21,7 @@ from resnet_core.zoo import zoo_entries
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+AMX = "xeon-amx-2-of-16-cores"
 
 
 @pytest.mark.parametrize("entry", zoo_entries(), ids=lambda entry: entry.name)
@@ -52,14 +53,23 @@ def test_a_shipped_study_stands_in_its_table(name: str) -> None:
         assert f"| {family} {depth} | {seeds} | {train} | {test} |" in README
 
 
-@pytest.mark.parametrize(("name", "left_out"), [("avx2", ""), ("avx512", "pytorch")])
-def test_the_shipped_speed_stands_in_its_table(name: str, left_out: str) -> None:
-    stored = read_speed(SPEED_FOLDER / f"epyc-{name}-2-cores.json")
-    assert stored.is_finished == (name == "avx2")
-    measured = [row for row in stored.measured if row["threads"] == "all"]
+@pytest.mark.parametrize(
+    ("name", "left_out", "threads", "setups_told"),
+    [
+        ("epyc-avx2-2-cores", "", "all", 8),
+        ("epyc-avx512-2-cores", "pytorch", "all", 6),
+        (AMX, "", 2, 10),
+    ],
+)
+def test_the_shipped_speed_stands_in_its_table(
+    name: str, left_out: str, threads: str | int, setups_told: int
+) -> None:
+    stored = read_speed(SPEED_FOLDER / f"{name}.json")
+    assert stored.is_finished == (name == "epyc-avx2-2-cores")
+    measured = [row for row in stored.measured if row["threads"] == threads]
     setups = dict.fromkeys((row["model"], row["engine"], row["precision"]) for row in measured)
     told = [each for each in setups if not (left_out and each[1].startswith(left_out))]
-    assert len(told) == {"avx2": 8, "avx512": 6}[name]
+    assert len(told) == setups_told
     for setup in told:
         rows = [row for row in measured if setup == (row["model"], row["engine"], row["precision"])]
         best, one = fastest(rows), next(row for row in rows if row["batch_size"] == 1)
@@ -87,8 +97,34 @@ def test_what_is_said_of_the_first_shipped_speed_is_in_its_files() -> None:
     assert len(shares) == 4 and told in README
 
 
+def test_what_amx_gains_over_onnx_runtime_is_told() -> None:
+    stored = read_speed(SPEED_FOLDER / f"{AMX}.json")
+    assert "amx_bf16" in stored.environment["cpu_features"]
+    assert f"({stored.progress['done']} of {stored.progress['total']} measurements)" in README
+    rates: dict[tuple[str, str], dict[int, float]] = {}
+    errors = []
+    for row in stored.measured:
+        if row["threads"] == 2:
+            key = row["model"], f"{row['engine']}:{row['precision']}"
+            rates.setdefault(key, {})[row["batch_size"]] = row["images_per_second"]
+            if key[1] == "openvino-cpu:bf16" and row["batch_size"] == 1:
+                errors.append(row["test_error_percent"])
+    nets = "resnet20_v1", "resnet56_v1"
+    usual = {net: rates[net, "onnxruntime-cpu:fp32"] for net in nets}
+    amx = {net: rates[net, "openvino-cpu:bf16"] for net in nets}
+    best = {net: max(usual[net], key=usual[net].__getitem__) for net in nets}
+    batches, singles = (
+        [f"{amx[net][size] / usual[net][size]:.1f}" for net, size in sizes.items()]
+        for sizes in (best, dict.fromkeys(nets, 1))
+    )
+    assert f"answers {batches[0]} and {batches[1]} times as many pictures a second" in README
+    assert f"({best[nets[0]]} for `resnet20_v1`, {best[nets[1]]} for `resnet56_v1`)" in README
+    assert f"single ones {singles[0]} and {singles[1]} times" in README
+    assert f"test errors are {errors[0]:.2f} and {errors[1]:.2f} %" in README
+
+
 def test_the_stored_training_speed_stands_in_its_table() -> None:
-    found = read_json(SHIPPED_FOLDER / "training" / "xeon-amx-2-of-16-cores.json")
+    found = read_json(SHIPPED_FOLDER / "training" / f"{AMX}.json")
     assert (
         found["environment"]["threads"] == 2 and "amx_bf16" in found["environment"]["cpu_features"]
     )

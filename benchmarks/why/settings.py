@@ -13,6 +13,7 @@ from resnet_core.options import as_words
 SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "studies" / "analysis"
 TRAINED = ("plain20", "resnet20_v1", "plain56", "resnet56_v1")
 DEEPEST = ("plain56", "resnet56_v1")
+ALL_TRAINED = (*TRAINED, "resnet110_v1")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class ResponseSettings(Settings):
 
     analysis = "responses"
     question = "how strongly does each layer of a trained net respond?"
+    default_models = ALL_TRAINED
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class EnsembleSettings(Settings):
 
     analysis = "ensemble"
     question = "how much better are several trained nets together?"
+    default_models = ALL_TRAINED
 
     images: int = 0
     """Images to measure on, drawn by the seed; 0 for all."""
