@@ -100,9 +100,9 @@ def render_machine(stored: StoredSpeed) -> str:
     return f'<div class="lab-findings">{"".join(said)}</div>'
 
 
-def _missing_item(engine: str, reason: str, install: str) -> str:
+def _missing_item(engines: str, reason: str, install: str) -> str:
     line = f"<br><code>{escape(install)}</code>" if install else ""
-    return f"<li><b>{escape(engine)}</b><br><small>{escape(reason)}</small>{line}</li>"
+    return f"<li><b>{escape(reason)}</b><br><small>{escape(engines)}</small>{line}</li>"
 
 
 def render_marks(stored: StoredSpeed) -> str:

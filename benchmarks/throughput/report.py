@@ -83,12 +83,16 @@ def speed_csv(stored: StoredSpeed) -> str:
 
 
 def missing_engines(stored: StoredSpeed) -> list[tuple[str, str, str]]:
-    """(engine and precision, why it has no figures, the line that mends it) of each, once."""
-    found = {
-        (f"{row['engine']}:{row['precision']}", str(row["reason"]), str(row.get("install") or ""))
-        for row in stored.rows if not row["valid"] and row.get("agreement_percent") is None
-    }  # fmt: skip
-    return sorted(found)
+    """(engines with their precisions, why they have no figures, the line that mends it), once a reason."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for row in stored.rows:
+        if not row["valid"] and row.get("agreement_percent") is None:
+            why = str(row["reason"]), str(row.get("install") or "")
+            found.setdefault(why, {}).setdefault(row["engine"], set()).add(row["precision"])
+    return sorted(
+        ("; ".join(f"{name}: {', '.join(sorted(of[name]))}" for name in sorted(of)), *why)
+        for why, of in found.items()
+    )
 
 
 def wrong_rows(stored: StoredSpeed) -> list[Row]:
@@ -168,7 +172,7 @@ def speed_html(stored: StoredSpeed) -> str:
         *map(render_figure, figures),
         "<h2>The machine</h2>", render_table(("what", ""), describe(stored.environment)),
         "<h2>Every row</h2>", render_table(HEADINGS, [cells(row) for row in stored.rows]),
-        *(["<h2>Not here</h2>", render_table(("engine", "why", "install"), missing)] if missing else []),
+        *(["<h2>Not here</h2>", render_table(("engines", "why", "install"), missing)] if missing else []),
         "<h2>Command</h2>", f"<pre>{escape(stored.command)}</pre>",
         "<h2>Environment</h2>",
         f"<pre>{escape(json.dumps(stored.environment, indent=2, ensure_ascii=False))}</pre>",
