@@ -102,7 +102,8 @@ def render_machine(stored: StoredSpeed) -> str:
 
 def _missing_item(engines: str, reason: str, install: str) -> str:
     line = f"<br><code>{escape(install)}</code>" if install else ""
-    return f"<li><b>{escape(reason)}</b><br><small>{escape(engines)}</small>{line}</li>"
+    said = escape(reason[:1].upper() + reason[1:])
+    return f"<li><b>{said}</b><br><small>{escape(engines)}</small>{line}</li>"
 
 
 def render_marks(stored: StoredSpeed) -> str:

@@ -115,13 +115,18 @@ def find_cell(cells: Sequence[Cell], family: str, depth: int) -> Cell | None:
     return next((c for c in cells if (c.family, c.depth) == (family, depth)), None)
 
 
+def family_in_words(family: str) -> str:
+    """A family's name inside a sentence."""
+    return "plain" if family == "plain" else FAMILIES[family].title
+
+
 def spread_among(cells: Sequence[Cell], split: str, *families: str) -> Spread | None:
     """The spread of single runs of these families' nets; of all nets where none has two runs.
 
     A plain net of 56 layers spreads ten times as much as a residual one, so that others say little
     of it, and it of them. None while no net has two runs.
     """
-    nets = " and ".join(FAMILIES[family].title for family in FAMILIES if family in families)
+    nets = " and ".join(family_in_words(family) for family in FAMILIES if family in families)
     near = [cell.errors(split) for cell in cells if cell.family in families]
     return pooled_spread(near, f"{nets} nets") or pooled_spread([c.errors(split) for c in cells])
 

@@ -8,7 +8,14 @@ from enum import Enum
 from typing import Any
 
 from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_MARGIN_POINTS, paper_figure
-from benchmarks.depth.results import SPLITS, Cell, find_cell, of_family, spread_among
+from benchmarks.depth.results import (
+    SPLITS,
+    Cell,
+    family_in_words,
+    find_cell,
+    of_family,
+    spread_among,
+)
 from benchmarks.depth.statistics import (
     MOST_SEEDS,
     Difference,
@@ -88,8 +95,8 @@ class _Judge:
         nets = of_family(self.cells, family)
         if len(nets) < 2:
             return []
-        title, word = FAMILIES[family].title, "worse" if is_worse else "better"
-        claim = f"Deeper {title if family != 'plain' else 'plain'} nets do {word} {SPLIT_WORDS[self.split]}"
+        word = "worse" if is_worse else "better"
+        claim = f"Deeper {family_in_words(family)} nets do {word} {SPLIT_WORDS[self.split]}"
         higher, lower = (nets[-1], nets[0]) if is_worse else (nets[0], nets[-1])
         return [self._judge(claim, higher, lower)]
 
@@ -103,7 +110,7 @@ class _Judge:
             return []
         low, high = (find_cell(self.cells, family, depth) for family in (better, worse))
         assert low is not None and high is not None
-        claim = f"{words}: at {depth} layers {FAMILIES[better].title} does better than {_lower(worse)} {SPLIT_WORDS[self.split]}"
+        claim = f"{words}: at {depth} layers {FAMILIES[better].title} does better than {family_in_words(worse)} {SPLIT_WORDS[self.split]}"
         return [self._judge(claim, high, low)]
 
     def highway(self) -> list[Verdict]:
@@ -165,10 +172,6 @@ def describe_difference(found: Difference) -> str:
 def _error(cell: Cell, split: str) -> str:
     seeds = "one seed" if len(cell.runs) == 1 else f"{len(cell.runs)} seeds"
     return f"{cell.title}: {cell.mean(split):.2f} % ({seeds})"
-
-
-def _lower(family: str) -> str:
-    return "plain" if family == "plain" else FAMILIES[family].title
 
 
 def _has_paper(cell: Cell) -> bool:

@@ -95,7 +95,7 @@ def test_single_runs_are_judged_by_the_spread_of_their_own_family() -> None:
     found = verdict(judge(wide + alone, 200), "Deeper ResNet v1", "test")
     assert "spread pooled over all nets with several seeds" in found.figures
     cure = verdict(judge([*wide, *close, cell("plain", 110, [40.0], [40.0])], 200), "cure", "test")
-    assert "pooled over Plain and ResNet v1 nets" in cure.figures
+    assert "pooled over plain and ResNet v1 nets" in cure.figures
     assert "4 degrees of freedom" in cure.figures
 
 
