@@ -11,10 +11,11 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from export.classifier import classify
+from resnet_core.zoo import zoo_entries
 from tests.ui.live_app import open_tab, unfold
 from tests.ui.test_classify_page import EXAMPLES, choose, contrast
 
-MODEL, ENGINE = "resnet56_v1", "onnxruntime-cpu"
+MODEL, ENGINE = zoo_entries()[0].name, "onnxruntime-cpu"
 
 
 @pytest.fixture(scope="module")
