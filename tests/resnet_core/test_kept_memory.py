@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
-import sys
 
-import pytest
+from tests.malloc_script import needs_glibc, number_printed
 
 # As a step: blocks larger than glibc keeps by itself, all freed, and asked for again.
 STEPS = """
-import ctypes, os, resource, sys
+import os, resource, sys
 if sys.argv[1] == "kept":
     from resnet_core.training.kept_memory import LARGE_PAGES, keep_what_is_freed
     assert keep_what_is_freed() and os.environ[LARGE_PAGES] == "1"
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-libc.free.argtypes = [ctypes.c_void_p]
 def step():
-    blocks = [libc.malloc(8 * 2**20) for _ in range(8)]
-    for block in blocks:
-        ctypes.memset(block, 1, 8 * 2**20)
-    for block in blocks:
-        libc.free(block)
+    for place in [block(8 * 2**20) for _ in range(8)]:
+        libc.free(place)
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(4):
@@ -33,17 +24,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 PAGES = 4 * 8 * 8 * 2**20 // 4096  # that four steps write to
 
 
-def page_faults(how: str) -> int:
-    done = subprocess.run(
-        [sys.executable, "-c", STEPS, how], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator has other ways")
+@needs_glibc
 def test_the_next_step_finds_its_memory_where_the_last_one_left_it() -> None:
-    assert page_faults("kept") < PAGES / 100
-    assert page_faults("as it comes") > PAGES / 2
+    assert number_printed(STEPS, "kept") < PAGES / 100
+    assert number_printed(STEPS, "as it comes") > PAGES / 2
 
 
 def test_what_a_person_set_of_large_pages_stands(monkeypatch) -> None:
