@@ -102,7 +102,7 @@ def compare_with_vendor(
     from export.engines.catalogue import find_choice
 
     tool, measure = TOOLS[engine]
-    worker = Worker(Setup(model, find_choice(engine), threads))
+    worker = Worker(Setup(model, find_choice(engine), threads)).until_open()
     file = find_exported(model).file
     asked = {"batch_size": batch, "seconds": seconds, "warm": True}
     ours, theirs = [], []

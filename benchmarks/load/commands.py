@@ -84,7 +84,7 @@ def _prepare(settings: LoadSettings, data_folder: Path, folder: Path) -> None:
     data = OnnxSession(find_exported(settings.model).file, "cpu").facts.data
     images = folder / "images.npy"
     np.save(images, load_dataset(data, data_folder).test.images[: settings.images].numpy())
-    reference = Worker(Setup(settings.model, find_choice(REFERENCE), 0))
+    reference = Worker(Setup(settings.model, find_choice(REFERENCE), 0)).until_open()
     try:
         np.save(folder / "expected.npy", reference.classes(images))
     finally:

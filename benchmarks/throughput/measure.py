@@ -35,7 +35,7 @@ class Worker:
     """The process of one setup, asked a line at a time."""
 
     def __init__(self, setup: Setup, module: str = WORKER, **more: Any):
-        """`module` is what runs there; `more` goes into the first line that it is told."""
+        """Start it; `module` is what runs there, `more` goes into the first line that it is told."""
         self.setup = setup
         threads = {"OMP_NUM_THREADS": str(setup.threads)} if setup.threads else {}
         self._process = subprocess.Popen(
@@ -48,11 +48,20 @@ class Worker:
             # An interrupt from the keyboard is for the one who asks; his end closes our input.
             start_new_session=True,
         )
-        told = self.ask(setup.to_dict() | {"threads": setup.threads} | more)
+        self._tell(setup.to_dict() | {"threads": setup.threads} | more)
+
+    def until_open(self) -> Worker:
+        """Wait until it holds the model; nothing else may be asked of it before.
+
+        Raises:
+            LabError: the engine can't open it, with its reason.
+        """
+        told = self._hear()
         self.name: str = told["name"]
         self.input_size: int = told["input_size"]
         self.holds: bool = told.get("holds", False)
         """Whether it can answer images that stay on its device."""
+        return self
 
     def ask(self, what: dict[str, Any]) -> dict[str, Any]:
         """One request, one answer.
@@ -60,10 +69,17 @@ class Worker:
         Raises:
             LabError: the engine can't do it, with its reason.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        self._tell(what)
+        return self._hear()
+
+    def _tell(self, what: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise LabError(f"its process ended with status {self._process.wait()}")
@@ -76,10 +92,14 @@ class Worker:
         """The class of each image in a `.npy` file, (N,)."""
         return np.array(self.ask({"images": str(images)})["classes"])
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        """Tell it that nothing more is asked, at which it ends."""
         with suppress(BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
+
+    def close(self) -> None:
+        self.let_go()
         try:
             self._process.wait(END_LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -161,22 +181,39 @@ class Result:
 
 @contextmanager
 def workers(results: Sequence[Result]) -> Iterator[list[tuple[Result, Worker]]]:
-    """A process for each setup that can be opened; the others' results say why not."""
+    """A process for each setup that can be opened; the others' results say why not.
+
+    They open side by side, as most of that is one core's work, but for those that time kernels
+    meanwhile: each of them has the machine for itself.
+    """
+    groups: list[list[Result]] = [[]]
+    for result in results:
+        if result.is_valid and result.setup.choice.engine.opens_alone:
+            groups.append([result])
+        elif result.is_valid:
+            groups[0].append(result)
     with ExitStack() as stack:
-        opened: list[tuple[Result, Worker]] = []
-        for result in results:
-            if not result.is_valid:
-                continue
-            try:
-                worker = Worker(result.setup)
-            except LabError as error:
-                result.reason = str(error)
-                continue
-            stack.callback(worker.close)
-            result.name = worker.name
-            result.start += 1
-            opened.append((result, worker))
+        opened = [pair for group in groups for pair in _open(group, stack)]
         yield opened
+        for _, worker in opened:  # all end side by side before each is waited for
+            worker.let_go()
+
+
+def _open(results: Sequence[Result], stack: ExitStack) -> list[tuple[Result, Worker]]:
+    """Processes for some setups, opening at the same time; the stack closes them."""
+    started = [(result, Worker(result.setup)) for result in results]
+    for _, worker in started:
+        stack.callback(worker.close)
+    opened = []
+    for result, worker in started:
+        try:
+            result.name = worker.until_open().name
+        except LabError as error:
+            result.reason = str(error)
+            continue
+        result.start += 1
+        opened.append((result, worker))
+    return opened
 
 
 def check_answers(

@@ -83,5 +83,7 @@ class Engine:
     """Whether it runs the ONNX file itself, and so needs no PyTorch."""
     open_beside: Opener | None = None
     """The same for an engine that shares the cores with decoders; None where that is `open`."""
+    opens_alone: bool = False
+    """Whether it times kernels while it opens, which other work on the machine would distort."""
     profile: Profiler | None = None
     """Times of what it runs, operation by operation; None where it can't tell."""

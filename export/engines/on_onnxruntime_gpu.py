@@ -145,6 +145,6 @@ ENGINES = (
     Engine(
         "onnxruntime-tensorrt", "ONNX Runtime, TensorRT", PRECISIONS,
         "an NVIDIA GPU; onnxruntime-gpu and TensorRT",
-        partial(_obstacle, "tensorrt"), _open_tensorrt,
+        partial(_obstacle, "tensorrt"), _open_tensorrt, opens_alone=True,
     ),
 )  # fmt: skip
