@@ -34,6 +34,7 @@ from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimiz
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.seeds import fit_seed
 from resnet_core.training.start import start_file
+from resnet_core.training.tile_conv import use_tiles
 from resnet_core.training.transfer import set_modes, start_from
 
 
@@ -173,6 +174,7 @@ def make_learner(setup: Setup) -> Learner:
     elif setup.hardware.compiled and setup.hardware.precision == "bf16":
         # In fp32 a step's time is the convolutions', and nothing is gained.
         make_lean(model.network)
+        use_tiles(model.network)
     feed = make_feed(model, recipe, setup.train, setup.validation, setup.hardware)
     step = make_loss_function(feed.network, recipe, setup.hardware)
     learner = Learner(model, optimizers, generator, feed, step, progress)

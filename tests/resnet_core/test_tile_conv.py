@@ -1,0 +1,203 @@
+"""Convolutions on tiles are PyTorch's. Chips without tiles run the same code, tiles emulated."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_core.models.config import parse_model_name
+from resnet_core.models.network import build_network
+from resnet_core.training import tile_conv
+from resnet_core.training.tile_conv import (
+    EMULATED,
+    FOR_TILES,
+    TileConv2d,
+    build,
+    convolve,
+    replace_convolutions,
+    use_tiles,
+)
+
+pytestmark = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux",
+    reason="chips with such tiles are x86, and are used under Linux",
+)
+HAS_TILES = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+BF16_STEP = 2**-8
+SHAPES = [  # images, channels, height, width
+    (5, 16, 32, 32),
+    (3, 32, 16, 16),
+    (9, 64, 8, 8),
+    (7, 16, 16, 8),
+    (1, 64, 5, 24),
+    (130, 64, 8, 8),
+    (3, 128, 1, 8),
+    (2, 16, 7, 40),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels() -> Iterator[None]:
+    """Built once, for the chip's own tiles where it has some."""
+    built = build(FOR_TILES if HAS_TILES else EMULATED)
+    assert built.ask_for_tiles() == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tile_conv, "_kernels", lambda: built)
+        yield
+
+
+def laid_out(*shape: int) -> Tensor:
+    numbers = torch.randn(*shape).bfloat16()
+    return numbers.contiguous(memory_format=torch.channels_last)
+
+
+def distance(ours: Tensor, exact: Tensor) -> float:
+    """The largest, in shares of the largest value."""
+    return float((ours.double() - exact).detach().abs().max() / exact.detach().abs().max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_values_and_gradients_are_those_of_fp64(shape, layout: torch.memory_format) -> None:
+    torch.manual_seed(1)
+    channels = shape[1]
+    x, gradient = laid_out(*shape), laid_out(*shape)
+    weight = torch.randn(channels, channels, 3, 3).contiguous(memory_format=layout)
+    exact_x = x.double().requires_grad_()
+    exact_weight = weight.bfloat16().double().requires_grad_()
+    exact = F.conv2d(exact_x, exact_weight, padding=1)
+    exact.backward(gradient.double())
+    x.requires_grad_()
+    weight.requires_grad_()
+    y = convolve(x, weight)
+    y.backward(gradient)
+    assert x.grad is not None and weight.grad is not None
+    assert exact_x.grad is not None and exact_weight.grad is not None
+    assert distance(y, exact) < BF16_STEP
+    assert distance(x.grad, exact_x.grad) < BF16_STEP
+    assert distance(weight.grad, exact_weight.grad) < 1e-5  # never rounded to bf16
+    assert weight.grad.stride() == weight.stride()
+
+
+def test_pixels_of_one_picture_do_not_reach_another() -> None:
+    x = torch.zeros(3, 16, 8, 8, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    x[1] = 1
+    y = convolve(x, torch.ones(16, 16, 3, 3))
+    assert not y[0].any() and not y[2].any()
+    assert y[1, 0].tolist() == F.conv2d(torch.ones(1, 16, 8, 8), torch.ones(1, 16, 3, 3), padding=1)[
+        0, 0
+    ].tolist()  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_same_threads_give_the_same_bits(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        torch.manual_seed(2)
+        x = laid_out(7, 32, 16, 16).requires_grad_()
+        weight = torch.randn(32, 32, 3, 3, requires_grad=True)
+        gradients = []
+        for _ in range(2):
+            y = convolve(x, weight)
+            gradients.append(torch.autograd.grad(y, [weight, x], torch.ones_like(y)))
+        assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "compiled"),
+    [
+        ("resnet20_v1", False),
+        ("resnet20_v1", True),
+        ("plain20", False),
+        ("highway20", False),
+        ("resnet29_v2", False),
+    ],
+)
+def test_a_whole_net_learns_the_same(name: str, compiled: bool) -> None:
+    """As near to the net in fp64 as the library's own bf16."""
+    torch.manual_seed(4)
+    network = build_network(parse_model_name(name)).to(memory_format=torch.channels_last)
+    on_tiles = copy.deepcopy(network)
+    replace_convolutions(on_tiles)
+    assert [*on_tiles.state_dict()] == [*network.state_dict()]
+    images, labels = torch.randn(8, 3, 32, 32), torch.arange(8)
+    exact = gradients_of(network.double(), images.double(), labels, torch.float64)
+    library = gradients_of(network.float(), images, labels, torch.bfloat16)
+    ours = gradients_of(on_tiles, images, labels, torch.bfloat16, compiled)
+    assert sum(type(module) is TileConv2d for module in on_tiles.modules()) >= 7
+    errors = [sum_of_squares(found, exact) for found in (ours, library)]
+    assert errors[0] < 1.2 * errors[1]
+
+
+def gradients_of(
+    network: nn.Module, images: Tensor, labels: Tensor, precision: torch.dtype, compiled=False
+) -> list[Tensor]:
+    network.zero_grad()
+    forward = torch.compile(network) if compiled else network
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        logits = forward(images.contiguous(memory_format=torch.channels_last))
+    F.cross_entropy(logits.to(torch.promote_types(precision, torch.float32)), labels).backward()
+    return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+
+def sum_of_squares(found: list[Tensor], exact: list[Tensor]) -> float:
+    pairs = zip(found, exact, strict=True)
+    return sum(float(((one - other) ** 2).sum() / (other**2).sum()) for one, other in pairs)
+
+
+def test_evaluation_is_the_librarys_own() -> None:
+    layer = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1, bias=False))
+    x = torch.randn(2, 16, 8, 8)
+    expected = layer(x)
+    replace_convolutions(layer)
+    assert torch.equal(layer.eval()(x), expected)
+    assert not torch.equal(layer.train()(x), expected)  # in bf16, on tiles
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(3, 16, 3, padding=1, bias=False),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False),
+        nn.Conv2d(16, 32, 3, padding=1, bias=False),
+        nn.Conv2d(16, 16, 1, bias=False),
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
+        nn.Conv2d(256, 256, 3, padding=1, bias=False),
+    ],
+)
+def test_other_convolutions_are_left_alone(layer: nn.Conv2d) -> None:
+    replace_convolutions(nn.Sequential(layer))
+    assert type(layer) is nn.Conv2d
+
+
+def test_nothing_changes_on_a_chip_without_tiles(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+    use_tiles(nn.Sequential(layer))
+    assert type(layer) is nn.Conv2d
+
+
+def test_a_compiler_that_can_not_build_it_is_told_of_and_done_without(monkeypatch) -> None:
+    def no_compiler() -> None:
+        raise FileNotFoundError("no g++")
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(tile_conv, "_kernels", no_compiler)
+    layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+    with pytest.warns(UserWarning, match="without its own convolutions"):
+        use_tiles(nn.Sequential(layer))
+    assert type(layer) is nn.Conv2d
+
+
+def test_the_code_for_real_tiles_compiles_everywhere() -> None:
+    build(FOR_TILES)
