@@ -26,6 +26,10 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 TITLES = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
+NEEDS = {
+    "cuda": "`pip install onnxruntime-gpu[cuda,cudnn]`",
+    "tensorrt": "`pip install onnxruntime-gpu[cuda,cudnn]`, and TensorRT's libraries",
+}
 LARGEST_INPUT = 4096  # pixels: a file that claims more is not asked for them
 _QUIET = 3  # errors only: a missing GPU on a CPU machine is not news
 
@@ -197,7 +201,7 @@ def _open_session(
         if provider != "auto":
             raise ModelError(
                 f"ONNX Runtime's {TITLES[wanted]} provider does not run here: it needs an NVIDIA "
-                "GPU and `pip install onnxruntime-gpu[cuda,cudnn]`; choose cpu instead."
+                f"GPU and {NEEDS[wanted]}; choose cpu instead."
             )
     return open_bytes(data, path, "cpu", threads, spins)
 
@@ -234,7 +238,8 @@ def open_bytes(
             enable_fallback=int(provider != "cpu"),
         )
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
-        raise ModelError(f"{origin} can't be opened as an ONNX model ({error}).") from None
+        how = "as an ONNX model" if provider == "cpu" else f"with {TITLES[provider]}"
+        raise ModelError(f"{origin} can't be opened {how} ({error}).") from None
 
 
 def has_nvidia_gpu() -> bool:

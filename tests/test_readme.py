@@ -11,8 +11,8 @@ import pytest
 from benchmarks.depth.report import cells_in_words
 from benchmarks.depth.results import read_results
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
+from benchmarks.throughput.stored import CASE, WITHOUT_COPIES, fastest, read_speed
 from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
-from benchmarks.throughput.stored import fastest, read_speed
 from benchmarks.work.report import time_finding
 from benchmarks.work.stored import read_work
 from export.confidence import read_confidence
@@ -95,6 +95,31 @@ def test_what_is_said_of_the_first_shipped_speed_is_in_its_files() -> None:
     ]  # fmt: skip
     told = f"{min(shares):.0f} to {max(shares):.0f} % of its peak in batches of 32"
     assert len(shares) == 4 and told in README
+
+
+def test_the_speed_of_a_gpu_stands_in_its_table() -> None:
+    stored = read_speed(SPEED_FOLDER / "h200.json")
+    done, total = stored.progress["done"], stored.progress["total"]
+    assert f"before its last {total - done} of {total} measurements" in README
+    roofline = read_json(SPEED_FOLDER / "roofline-h200.json")["rows"]
+    assert {row["bound_by"] for row in roofline if row["device"] == "cuda"} == {"memory"}
+    rows = {tuple(row[key] for key in CASE): row for row in stored.measured}
+    shares = {tuple(row[key] for key in CASE): row["percent_of_bound"] for row in roofline}
+    largest = [case for case in rows if case[-1] == 512]
+    assert len(largest) == 22 and all(rows[case]["rounds"] == 1 for case in largest)
+    gains = []
+    for case in largest:
+        model, engine, precision, threads, _ = case
+        row, one = rows[case], rows[model, engine, precision, threads, 1]
+        assert (
+            f"| {engine}:{precision} | `{model}` | {one['p50_ms']:.2f} ms "
+            f"| {row['images_per_second']:,.0f} | {row[WITHOUT_COPIES]:,.0f} "
+            f"| {shares[case]:.1f} % | {row['agreement_percent']:.2f} % |"
+        ) in README
+        if engine.endswith("-graphs"):
+            gains.append(rows[model, "pytorch-eager", "fp32", threads, 1]["p50_ms"] / one["p50_ms"])
+    assert f"{min(gains):.0f} to {max(gains):.0f} times as fast as eager PyTorch" in README
+    assert max(shares[case] for case in largest) < 15
 
 
 def test_what_amx_gains_over_onnx_runtime_is_told() -> None:

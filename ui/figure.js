@@ -4,6 +4,12 @@ const caption = element.querySelector("figcaption");
 const plot = element.querySelector(".lab-plot");
 // A finger that drags a plot means to scroll the page.
 const isTouch = matchMedia("(pointer: coarse)").matches;
+// Narrower than this, names stand below a plot and not at the ends of its lines.
+const NARROW = 420;
+const MOST_FOR_NAMES = 0.3;
+const NAME_ROW = 19;
+const LETTER = 7;
+const MARK = 45;
 const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
 let shown = "";
 let isDrawing = false;
@@ -66,6 +72,21 @@ function configuration(Plotly, data) {
   };
 }
 
+// Names at the ends of lines leave a narrow plot no room: they become a legend below it.
+function narrowed(data, layout, width) {
+  const isName = note => note.xref === "paper" && note.x === 1 && note.xanchor === "left";
+  const names = (layout.annotations ?? []).filter(isName);
+  const listed = data.filter(trace => trace.name && trace.showlegend !== false);
+  const isCrowded = layout.margin?.r > MOST_FOR_NAMES * width;
+  if (!isCrowded || names.length < 2 || listed.length < names.length) return 0;
+  layout.annotations = layout.annotations.filter(note => !isName(note));
+  layout.margin = { ...layout.margin, r: 12 };
+  layout.showlegend = true;
+  const longest = Math.max(...listed.map(trace => trace.name.length));
+  const inRow = Math.max(1, Math.floor((0.7 * width) / (MARK + LETTER * longest)));
+  return Math.ceil(listed.length / inRow) * NAME_ROW;
+}
+
 async function draw() {
   const width = plot.clientWidth; // 0 in a hidden tab: the size observer calls again
   const wanted = `${isDark()} ${width} ${props.value}`;
@@ -77,6 +98,8 @@ async function draw() {
     const { data, layout } = themed(props.value, isDark());
     caption.textContent = plain(layout.title?.text);
     delete layout.title;
+    const below = width < NARROW ? narrowed(data, layout, width) : 0;
+    plot.style.height = `${props.height + below}px`;
     Object.assign(layout, { width, height: plot.clientHeight });
     if (isTouch) layout.dragmode = false;
     await Plotly.react(plot, data, layout, configuration(Plotly, data));

@@ -88,7 +88,7 @@ def build_speed_tab() -> SpeedTab:
     panel = _lay_out()
     timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     planner = build_planner(timer)
-    build_speed_bounds()
+    build_speed_bounds(panel.picked)
     form = build_speed_form()
     again = {
         "fn": lambda picked, seen, *rest: look(picked, None, *rest),

@@ -1,7 +1,7 @@
 """What bounds an answer: latency against load, and the machine's roofline; read from their files.
 
-Both are measured on the command line; a person's own newest file of each kind is shown, or else
-the first that ships.
+Both are measured on the command line. Shown is a result of the machine whose speed is looked at, or
+else of another: a person's own newest file of each kind before the first that ships.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ui.html import render_command
 
 ROOFLINE = "resnet-lab-roofline-1"
 AWAY = ["lab-away"]
+LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,16 @@ KINDS = {
 }
 
 
-def build_speed_bounds() -> None:
-    """Lay the folded section out and wire it; files are read when it is unfolded."""
+def build_speed_bounds(picked: gr.Dropdown) -> None:
+    """Lay the folded section out and wire it; files are read while it is unfolded.
+
+    Args:
+        picked: has the path of the result that the tab shows.
+    """
+    seen = gr.State("")
+    # Parts of a folded section are not there: one that is told anything comes without its height
+    # later. So it is asked what is picked only while it is unfolded.
+    timer = gr.Timer(LOOK_EVERY_SECONDS, active=False)
     with gr.Accordion(
         "Latency against load, and the machine’s roofline", open=False, elem_id="speed-bounds"
     ) as accordion:
@@ -69,13 +78,25 @@ def build_speed_bounds() -> None:
                         figure = LiveFigure(height=380, elem_id=f"speed-{name}-figure")
                     parts += [place, figure]
                     parts.append(gr.HTML(_tell(kind, None), elem_id=f"speed-{name}"))
-    accordion.expand(_look, None, parts, **AT_ONCE)
+    accordion.expand(
+        lambda path: [gr.Timer(active=True), path, *_look(path)], picked, [timer, seen, *parts],
+        **AT_ONCE,
+    )  # fmt: skip
+    accordion.collapse(lambda: gr.Timer(active=False), None, timer, **AT_ONCE)
+    timer.tick(
+        lambda path, shown: [gr.skip()] * (1 + len(parts)) if path == shown else [path, *_look(path)],
+        [picked, seen], [seen, *parts], **AT_ONCE,
+    )  # fmt: skip
 
 
-def _look() -> list[Any]:
+def _look(path: str | None) -> list[Any]:
+    # A page may say any path: only files that the menu offers are read.
+    known = {str(file): file for file in speed_jobs.list_files()}
+    speed = speed_jobs.read(known[path]) if path in known else None
+    machine = machine_name(speed.environment) if speed else ""
     shown: list[Any] = []
     for name, kind in KINDS.items():
-        stored = _newest(kind.format)
+        stored = _find(kind.format, machine)
         place = gr.update(elem_classes=[] if stored else AWAY)
         shown += [place, _draw(name, stored) if stored else None, _tell(kind, stored)]
     return shown
@@ -102,17 +123,21 @@ def _tell(kind: Kind, stored: dict[str, Any] | None) -> str:
     )
 
 
-def _newest(kind: str) -> dict[str, Any] | None:
-    """A person's newest readable file of a kind, else the first that ships; others are passed over."""
+def _find(kind: str, machine: str) -> dict[str, Any] | None:
+    """The first readable file of a kind: a machine's before others', a person's newest before the
+    shipped; what is something else is passed over."""
     own = sorted(speed_jobs.folder().glob("*.json"), key=_written_at, reverse=True)
+    found = []
     for path in (*own, *sorted(SHIPPED_FOLDER.glob("*.json"))):
         try:
             stored = read_json(path)
         except (OSError, ValueError):
             continue
-        if isinstance(stored, dict) and stored.get("format") == kind:
-            return stored
-    return None
+        is_whole = isinstance(stored, dict) and isinstance(stored.get("environment"), dict)
+        if is_whole and stored.get("format") == kind:
+            found.append(stored)
+    here = [stored for stored in found if machine_name(stored["environment"]) == machine]
+    return next(iter(here or found), None)
 
 
 def _written_at(path: Path) -> float:

@@ -158,7 +158,10 @@ def _height(value: float, log: bool) -> float:
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights moved as little as keeps neighbours `gap` apart, in the order given."""
+    """Heights, 0 to 1, moved as little as keeps neighbours `gap` apart, in the order given.
+
+    They stay between 0 and 1 as long as there is room for all.
+    """
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     # Blocks of labels that touch sit around the mean of where they would be.
     blocks: list[tuple[float, list[int]]] = []
@@ -168,12 +171,18 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
             (centre_b, upper), (centre_a, lower) = blocks.pop(), blocks.pop()
             both = lower + upper
             centre = (centre_a * len(lower) + centre_b * len(upper)) / len(both)
-            blocks.append((centre, both))
+            blocks.append((_inside(centre, len(both), gap), both))
     moved = [0.0] * len(heights)
     for centre, members in blocks:
         for place, index in enumerate(members):
             moved[index] = centre + (place - (len(members) - 1) / 2) * gap
     return moved
+
+
+def _inside(centre: float, members: int, gap: float) -> float:
+    """The nearest centre of a block of so many that keeps all of them between 0 and 1."""
+    half = min(0.5, (members - 1) * gap / 2)
+    return min(max(centre, half), 1 - half)
 
 
 def _top(block: tuple[float, list[int]], gap: float) -> float:

@@ -182,6 +182,7 @@ def _add_seeds(
             customdata=[[cell.family, cell.depth, run.run.seed] for cell, run in points],
             hovertemplate=f"seed %{{customdata[2]}}: {split} error %{{y:.2f}} %<extra></extra>",
             name=f"{FAMILIES[nets[0].family].title}, {split}, seeds",
+            showlegend=False,
         )
     )
 

@@ -29,7 +29,7 @@ def latency_figure(stored: StoredSpeed, model: str, threads: str) -> Figure:
         return empty_figure(TITLE, NOTHING)
     batch = rows[0]["batch_size"]
     figure = new_figure(
-        so_far(stored) + title(rows), f"milliseconds a call of {_images(batch)}<br>{SIZES}", ""
+        so_far(stored) + title(rows), f"ms a call of {_images(batch)}<br>{SIZES}", ""
     )
     values = [row[key] for row in rows for key in PERCENTILES if row.get(key) is not None]
     if max(values) > MOST_LINEAR * min(values):

@@ -157,7 +157,7 @@ def _told(row: Row) -> str:
 
 def _add_key(figure: Figure, rows: Sequence[Row], bandwidth: Row) -> None:
     """What the slope and the marks stand for, above the plot, in lines that fit a phone."""
-    words = [f"memory {bandwidth['value']:,.3g} GB/s"]
+    words = [f"memory {significant(bandwidth['value'], 3):,g} GB/s"]
     if rows:
         shown = [p for p in FILLINGS if p in {row["precision"] for row in rows}]
         words += [_unbroken(marks_in_words(rows)), ", ".join(f"{p} {FILLINGS[p]}" for p in shown)]

@@ -177,6 +177,18 @@ def test_labels_stay_apart_in_order_and_move_no_more_than_needed() -> None:
     assert [moved[at] for at in (3, 0, 1)] == pytest.approx([0.4, 0.5, 0.6])
 
 
+@pytest.mark.parametrize("ends", [[0.9] * 7, [0.02] * 7, [0.0, 0.5, 0.95, 0.96, 0.97, 1.0]])
+def test_labels_stay_beside_the_plot(ends: list[float]) -> None:
+    moved = sorted(spread(ends, 0.1))
+    assert moved[0] >= -1e-9 and moved[-1] <= 1 + 1e-9
+    assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(moved))
+
+
+def test_more_labels_than_there_is_room_for_reach_out_at_both_ends() -> None:
+    moved = sorted(spread([0.9] * 15, 0.1))
+    assert moved[0] == pytest.approx(-0.2) and moved[-1] == pytest.approx(1.2)
+
+
 def test_plotly_js_is_the_installed_packages() -> None:
     with open(plotly_js_file(), encoding="utf-8") as file:
         assert "plotly.js" in file.read(200)

@@ -52,6 +52,25 @@ def test_the_fastest_is_named_with_its_lead(stored) -> None:
     assert list(ort.error_y.array) == [10, 10] and list(ort.error_y.arrayminus) == [10, 10]
 
 
+def test_a_gpus_engines_are_held_against_what_most_use_there(stored) -> None:
+    found = stored(
+        speed_row(engine="onnxruntime-cuda", rates=[990, 1000, 1010]),
+        speed_row(engine="pytorch-cuda-graphs", rates=[2480, 2500, 2520]),
+        speed_row(engine="onnxruntime-cuda-graphs", rates=[1990, 2000, 2010]),
+    )
+    title = batch_figure(found, "resnet20_v1", "all").layout.title.text
+    assert title.endswith("2.5 times ONNX RT CUDA fp32")
+
+
+def test_a_small_lead_is_not_rounded_away(stored) -> None:
+    found = stored(
+        speed_row(rates=[999, 1000, 1001]),
+        speed_row(engine="openvino-cpu", rates=[1040, 1041, 1042]),
+    )
+    title = batch_figure(found, "resnet20_v1", "all").layout.title.text
+    assert title.endswith("1.04 times ONNX RT CPU fp32")
+
+
 def test_no_lead_is_claimed_where_intervals_meet(stored) -> None:
     found = stored(
         speed_row(rates=[950, 1000, 1050]), speed_row(engine="openvino-cpu", rates=[940, 990, 1040])
@@ -192,7 +211,7 @@ def test_the_machine_is_described_and_told_from_another() -> None:
 def test_results_that_ship_are_told_apart_by_their_machines() -> None:
     files = [path for path in SHIPPED_FOLDER.glob("*.json") if "roofline" not in path.name]
     names = {machine_name(read_speed(path).environment) for path in files}
-    assert len(names) == len(files) == 3
+    assert len(names) == len(files) == 4
 
 
 def test_what_is_recorded_half_way_is_read_as_unfinished(tmp_path: Path) -> None:

@@ -208,12 +208,17 @@ def test_figures_fit_a_phone_follow_its_width_and_let_a_finger_scroll(open_figur
     assert page.locator("#live .main-svg").first.bounding_box()["width"] == pytest.approx(
         plot_width
     )
+    # The lines' names stand below: at their ends they would take a third of the width.
+    assert plot(page, "_fullLayout.showlegend") is True
+    assert plot(page, "_fullLayout._size.w") > 0.7 * plot_width
     page.set_viewport_size({"width": 760, "height": 900})
     page.wait_for_function(
         "() => { const plot = document.querySelector('#live .lab-plot');"
         " return Math.abs(plot._fullLayout.width - plot.clientWidth) < 1; }"
     )
     assert page.evaluate("document.documentElement.scrollWidth") == 760
+    assert plot(page, "_fullLayout.showlegend") is False
+    assert plot(page, "_fullLayout.annotations.length") == 2
 
 
 def test_nothing_below_moves_when_figures_arrive_or_go(open_figures) -> None:

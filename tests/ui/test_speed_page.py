@@ -108,6 +108,16 @@ def test_two_results_are_compared_in_words(page: Page) -> None:
     assert all(Path(word).is_file() for word in command[4:])
 
 
+def test_the_roofline_is_that_of_the_machine_looked_at(page: Page) -> None:
+    unfold(page, "#speed-bounds")
+    told = page.locator("#speed-roofline")
+    expect(told).to_contain_text("Measured on AMD EPYC")  # none of this one: the first that ships
+    for machine in ("NVIDIA H200", "AMD EPYC, 2 cores, AVX512-BF16"):
+        choose_result(page, "#speed", machine)
+        expect(told).to_contain_text(f"Measured on {machine}.")
+        page.wait_for_selector("#speed-roofline-figure .scatterlayer .trace")
+
+
 def test_a_measurement_is_started_found_again_and_stopped(page: Page, app: App) -> None:
     unfold(page, "#speed-form")
     page.click("#speed-engines .token-remove")
