@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from resnet_core.errors import PictureError
 from resnet_core.picture_limits import CountedBytes, refuse_long_lists, refuse_slow_coding
+from resnet_core.picture_room import PictureRoom
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 50 * 2**20
 # A 108-megapixel phone camera is real; a 20,000 x 20,000 picture is a bomb.
 MAX_PIXELS = 120_000_000
+ROOM = PictureRoom(2 * MAX_PIXELS)
 SAFE_PILLOW = 13
 """The first without what its release notes of October 2026 list under Security."""
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
@@ -68,7 +70,8 @@ def read_picture(source: Path | bytes, enough_pixels: int = ENOUGH_PIXELS) -> Pi
     try:
         with Image.open(CountedBytes(data), formats=formats) as image:
             refuse_slow_coding(image, data)
-            return _to_rgb(image, enough_pixels)
+            with ROOM.take(image.width * image.height):
+                return _to_rgb(image, enough_pixels)
     except PictureError:
         raise
     except Image.DecompressionBombError:
