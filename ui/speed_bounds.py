@@ -19,7 +19,7 @@ from benchmarks.throughput.machine import machine_name
 from benchmarks.throughput.stored import SHIPPED_FOLDER
 from resnet_core.files import read_json
 from ui import speed_jobs
-from ui.events import AT_ONCE
+from ui.events import AT_ONCE, turning
 from ui.figure import LiveFigure
 from ui.html import render_command
 
@@ -78,11 +78,9 @@ def build_speed_bounds(picked: gr.Dropdown) -> None:
                         figure = LiveFigure(height=380, elem_id=f"speed-{name}-figure")
                     parts += [place, figure]
                     parts.append(gr.HTML(_tell(kind, None), elem_id=f"speed-{name}"))
-    accordion.expand(
-        lambda path: [gr.Timer(active=True), path, *_look(path)], picked, [timer, seen, *parts],
-        **AT_ONCE,
-    )  # fmt: skip
-    accordion.collapse(lambda: gr.Timer(active=False), None, timer, **AT_ONCE)
+    accordion.expand(lambda path: [path, *_look(path)], picked, [seen, *parts], **AT_ONCE)
+    accordion.expand(outputs=timer, **turning([True]))
+    accordion.collapse(outputs=timer, **turning([False]))
     timer.tick(
         lambda path, shown: [gr.skip()] * (1 + len(parts)) if path == shown else [path, *_look(path)],
         [picked, seen], [seen, *parts], **AT_ONCE,

@@ -27,7 +27,7 @@ def at_once(events) -> list:
 def test_timers_are_started_and_stopped_by_the_page_alone(events) -> None:
     """An answer of the server to the tab before could arrive after that to the tab in sight."""
     turned = [event for event in events if any(isinstance(o, gr.Timer) for o in event.outputs)]
-    assert len(turned) == 5, "one for each tab"
+    assert len(turned) == 5 + 2, "one for each tab, and for the fold of what bounds the speed"
     assert not [event for event in turned if event.fn or not event.js]
 
 
