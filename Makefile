@@ -22,6 +22,7 @@ lint: $(VENV)/installed-dev
 $(VENV)/installed: requirements.txt requirements-overrides.txt
 	@[ -e $@ ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(OVERRIDE)
 	touch $@

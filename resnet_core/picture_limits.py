@@ -57,7 +57,7 @@ def refuse_long_lists(data: bytes) -> None:
         numbers = sum(
             count for kind, count in _tiff_entries(data, order) if kind not in _OPAQUE_TYPES
         )
-    except struct.error:  # no TIFF, or a damaged one: Pillow says which
+    except (struct.error, OverflowError):  # no TIFF, or a damaged one: Pillow says which
         return
     if numbers > MOST_NUMBERS:
         raise _unusual("holds lists that are too long")

@@ -1,9 +1,9 @@
 """3 × 3 convolutions of a training step on a CPU that multiplies tiles of bf16 (Intel AMX).
 
-oneDNN's convolutions keep such a chip as busy as one without tiles where layers have 16 to 64
-channels: a tile's depth is 32. `tile_conv.cpp` fills it with neighbouring taps, and reads tiles where
-the pixels lie. It is built for the machine that runs it, with the C++ compiler that `torch.compile`
-needs as well.
+A tile is 32 numbers deep, and layers of CIFAR nets have 16 to 64 channels. `tile_conv.cpp` fills
+tiles with neighbouring pixels, reads them where they lie, and finds both gradients of a layer while
+its pictures are in the cache. It is built for the machine that runs it, with the C++ compiler that
+`torch.compile` needs as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMPILER_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "
 FOR_TILES, EMULATED = ("-mamx-tile", "-mamx-bf16"), ("-DEMULATE_TILES",)
 TILE_ROWS, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
 MOST_CHANNELS = 128
-"""Wider layers fill tiles in any library."""
+"""Wider layers fill tiles as they are."""
 
 
 def use_tiles(network: nn.Module) -> None:

@@ -13,10 +13,18 @@ from export.session import OnnxSession
 from resnet_core.data.cifar10 import load_cifar10_arrays
 from resnet_core.data.own_npz import read_npz
 from resnet_core.data.own_store import find_prepared
-from resnet_core.errors import ConfigError, DataError, LabError, ModelError, RunError
+from resnet_core.errors import (
+    ConfigError,
+    DataError,
+    LabError,
+    ModelError,
+    PictureError,
+    RunError,
+)
 from resnet_core.files import read_json, write_json
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.saved import load_model, save_model
+from resnet_core.pictures import read_picture
 from resnet_core.runs.history import read_history, read_history_csv
 from resnet_core.runs.queue import waiting
 from resnet_core.runs.summary import describe_runs
@@ -100,6 +108,11 @@ def test_an_onnx_file_whose_words_are_no_text(tmp_path: Path, capfd: pytest.Capt
     with pytest.raises(ModelError, match="can't be opened"):
         OnnxSession(file, "cpu")
     assert capfd.readouterr().out == ""  # ONNX Runtime's notes of a second try spoiled --json
+
+
+def test_a_tiff_whose_directory_lies_further_than_a_number_reaches() -> None:
+    with pytest.raises(PictureError):
+        read_picture(bytes.fromhex("49492b000100003a0011000022e100ad76d064bbea2e"))
 
 
 def test_a_graph_that_takes_other_pictures(tmp_path: Path) -> None:
