@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from export.bound import Bound
 from export.threads import allowed_threads
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, briefly
 from resnet_core.pictures import WHOLE_SQUARE
 
 FORMAT = "resnet-lab-onnx-1"
@@ -168,7 +168,7 @@ class OnnxSession:
             found = self._session.run(["logits", "probabilities"], {"image": images})
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise ModelError(
-                f"{self.path} does not run ({error}): it is damaged, export it again."
+                f"{self.path} does not run ({briefly(error)}): it is damaged, export it again."
             ) from None
         logits, probabilities = map(np.asarray, found)
         return logits, probabilities
@@ -239,7 +239,7 @@ def open_bytes(
         )
     except Exception as error:  # ONNX Runtime's exceptions share no public base class
         how = "as an ONNX model" if provider == "cpu" else f"with {TITLES[provider]}"
-        raise ModelError(f"{origin} can't be opened {how} ({error}).") from None
+        raise ModelError(f"{origin} can't be opened {how} ({briefly(error)}).") from None
 
 
 def has_nvidia_gpu() -> bool:

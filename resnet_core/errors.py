@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MOST_QUOTED = 200  # characters
+
 
 def printable(text: str) -> str:
     """Names in files may hold anything; what would steer a terminal becomes a mark."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def briefly(error: Exception) -> str:
+    """Another library's own words, on one line and not too many: some quote half of a file."""
+    words = " ".join(str(error).split())
+    return words if len(words) <= MOST_QUOTED else f"{words[: MOST_QUOTED - 1]}…"
 
 
 class LabError(Exception):

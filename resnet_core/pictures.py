@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_core.errors import PictureError
+from resnet_core.errors import PictureError, briefly
 from resnet_core.picture_limits import CountedBytes, refuse_long_lists, refuse_slow_coding
 from resnet_core.picture_room import PictureRoom
 
@@ -85,7 +85,7 @@ def read_picture(source: Path | bytes, enough_pixels: int = ENOUGH_PIXELS) -> Pi
     # Decoders raise whatever they like on damaged data; to a person it is all the same.
     except Exception as error:
         raise PictureError(
-            f"This picture is damaged or incomplete ({error}): open and save it again, or try another."
+            f"This picture is damaged or incomplete ({briefly(error)}): open and save it again, or try another."
         ) from None
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.engines.profile import Profiler
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, briefly
 
 ALL_THREADS = 0
-LONGEST_REASON = 300  # libraries append their call stacks
 
 
 class OpenModel(Protocol):
@@ -42,8 +41,7 @@ class HoldsImages(Protocol):
 
 def cannot_answer(name: str, error: Exception) -> ModelError:
     """What a library's own exception becomes."""
-    reason = " ".join(str(error).split())[:LONGEST_REASON]
-    return ModelError(f"{name} failed ({reason}): choose another engine.")
+    return ModelError(f"{name} failed ({briefly(error)}): choose another engine.")
 
 
 def padded_size(images: int) -> int:

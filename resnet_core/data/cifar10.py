@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from resnet_core.data.source import NPZ_ERRORS, Arrays, as_texts
-from resnet_core.errors import DataError
+from resnet_core.errors import DataError, briefly
 from resnet_core.locks import hold
 
 FILE_NAME, LOCK_NAME = "cifar10.npz", ".cifar10.lock"
@@ -59,7 +59,7 @@ def _read(path: Path) -> Arrays:
             )
     except NPZ_ERRORS as error:
         raise DataError(
-            f"{path} can't be read ({error}): delete it to download it again."
+            f"{path} can't be read ({briefly(error)}): delete it to download it again."
         ) from None
 
 
@@ -75,7 +75,7 @@ def _download(data_folder: Path) -> Arrays:
             test: Any = CIFAR10(folder, train=False, download=True)
         except (OSError, RuntimeError) as error:
             raise DataError(
-                f"CIFAR-10 could not be downloaded ({error}): check the network, or put "
+                f"CIFAR-10 could not be downloaded ({briefly(error)}): check the network, or put "
                 f"{FILE_NAME} into the data folder, or train on --data shapes."
             ) from None
         return Arrays(

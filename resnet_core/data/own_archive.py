@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from resnet_core.data.own_layout import SourceFile, is_litter, legible
-from resnet_core.errors import DataError, PictureError
+from resnet_core.errors import DataError, PictureError, briefly
 from resnet_core.pictures import MAX_FILE_BYTES
 
 MAX_FILES = 200_000
@@ -54,7 +54,7 @@ class Archive:
             self._zip = zipfile.ZipFile(self._raw)
         except (*READ_ERRORS, zipfile.LargeZipFile) as error:
             raise DataError(
-                f"{path.name} is not a zip archive that can be read ({error}): make it anew."
+                f"{path.name} is not a zip archive that can be read ({briefly(error)}): make it anew."
             ) from None
         self._unpacked_bytes = 0
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Archive:
                 data = file.read(member.file_size + 1)  # not a byte more than was declared
         except READ_ERRORS as error:
             raise PictureError(
-                f"It is damaged within the archive ({error}): pack it again."
+                f"It is damaged within the archive ({briefly(error)}): pack it again."
             ) from None
         with self._lock:
             self._unpacked_bytes += len(data)

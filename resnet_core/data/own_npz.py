@@ -18,7 +18,7 @@ from resnet_core.data.own_archive import Archive
 from resnet_core.data.own_layout import legible
 from resnet_core.data.own_split import MAX_IMAGE_BYTES, SIDES, Gathered
 from resnet_core.data.source import NPZ_ERRORS, as_texts
-from resnet_core.errors import DataError
+from resnet_core.errors import DataError, briefly
 
 MAX_CLASSES = 65_536
 MAX_SMALL_BYTES = 256 * 2**20
@@ -131,7 +131,7 @@ def _read(archive: Archive, key: str, most_bytes: int) -> NDArray[Any] | None:
         with member:
             return np.lib.format.read_array(member, allow_pickle=False)
     except NPZ_ERRORS as error:
-        raise DataError(f"{origin} is damaged ({error}): save it again.") from None
+        raise DataError(f"{origin} is damaged ({briefly(error)}): save it again.") from None
 
 
 def read_header(member: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -152,7 +152,7 @@ def _texts(path: Path, names: NDArray[Any]) -> list[str]:
     try:
         return as_texts(names)
     except ValueError as error:
-        raise DataError(f"class_names in {path.name} is damaged ({error}).") from None
+        raise DataError(f"class_names in {path.name} is damaged ({briefly(error)}).") from None
 
 
 def _class_names(

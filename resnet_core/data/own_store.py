@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from resnet_core.data.own_layout import LeftOut
 from resnet_core.data.own_npz import read_header
 from resnet_core.data.source import NPZ_ERRORS, Arrays, as_texts
-from resnet_core.errors import ConfigError, DataError
+from resnet_core.errors import ConfigError, DataError, briefly
 
 PREFIX = "own/"
 
@@ -181,4 +181,4 @@ def _no_such_set(name: str, data_folder: Path) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    return f"{path} can't be read ({error}): delete it and prepare the images again."
+    return f"{path} can't be read ({briefly(error)}): delete it and prepare the images again."

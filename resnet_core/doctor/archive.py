@@ -11,7 +11,7 @@ import zipfile
 import zlib
 
 from resnet_core.doctor.pickles import MAX_PICKLE_BYTES, check_pickle
-from resnet_core.errors import ModelError, printable
+from resnet_core.errors import ModelError, briefly
 
 MAX_MEMBERS = 50_000
 ENTRY = b"PK\x01\x02"  # begins a member's entry in the directory
@@ -42,7 +42,7 @@ def repack(data: bytes, name: str) -> io.BytesIO:
                     again.writestr(member.filename, content)
     except READ_ERRORS as error:
         raise ModelError(
-            f"{name} is damaged or cut short ({printable(str(error))}): fetch or save it again."
+            f"{name} is damaged or cut short ({briefly(error)}): fetch or save it again."
         ) from None
     packed.seek(0)
     return packed

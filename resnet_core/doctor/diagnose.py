@@ -15,7 +15,7 @@ from resnet_core.doctor.photo import stride_of
 from resnet_core.doctor.read import Checkpoint, read_checkpoint
 from resnet_core.doctor.reading import Reading
 from resnet_core.doctor.schemes import recognise
-from resnet_core.errors import ConfigError, ModelError
+from resnet_core.errors import ConfigError, ModelError, briefly
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.header import FORMAT
 
@@ -128,7 +128,9 @@ def _own_config(checkpoint: Checkpoint) -> ModelConfig | None:
     try:
         return ModelConfig.from_dict(json.loads(checkpoint.metadata["config"]))
     except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{checkpoint.name} describes no net ({error}): it is damaged.") from None
+        raise ModelError(
+            f"{checkpoint.name} describes no net ({briefly(error)}): it is damaged."
+        ) from None
 
 
 def _own_class_names(checkpoint: Checkpoint, config: ModelConfig) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 from typing import IO
 
-from resnet_core.errors import ModelError, printable
+from resnet_core.errors import ModelError, briefly, printable
 
 # A net of 1202 layers with Adam's state takes 2 MB.
 MAX_PICKLE_BYTES = 8 * 2**20
@@ -66,7 +66,7 @@ def check_pickle(stream: IO[bytes], most_elements: int, name: str) -> None:
                 words.append(argument)
     except (ValueError, EOFError, OverflowError, MemoryError) as error:
         raise ModelError(
-            f"{name} is damaged or cut short ({printable(str(error))}): fetch or save it again."
+            f"{name} is damaged or cut short ({briefly(error)}): fetch or save it again."
         ) from None
 
 

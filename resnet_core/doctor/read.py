@@ -18,7 +18,7 @@ from safetensors.torch import load
 
 from resnet_core.doctor.archive import repack
 from resnet_core.doctor.pickles import MAX_PICKLE_BYTES, check_pickle
-from resnet_core.errors import ModelError, printable
+from resnet_core.errors import ModelError, briefly
 
 # ResNet-152 with the state of its optimiser takes 0.7 GB.
 MAX_FILE_BYTES = 2**30
@@ -117,5 +117,5 @@ def _load_safetensors(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
 
 
 def _damaged(name: str, error: Exception) -> str:
-    reason = f"{error}".strip().split("\n")[0][:160] or type(error).__name__
-    return f"{name} is damaged or cut short ({printable(reason)}): fetch or save it again."
+    reason = briefly(error) or type(error).__name__
+    return f"{name} is damaged or cut short ({reason}): fetch or save it again."

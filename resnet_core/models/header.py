@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, briefly
 from resnet_core.models.config import ModelConfig
 from resnet_core.pictures import WHOLE_SQUARE
 
@@ -44,7 +44,7 @@ def read_header(path: Path) -> ModelHeader:
     except FileNotFoundError:
         raise ModelError(f"There is no model file at {path}: check the path.") from None
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file ({error}).") from None
+        raise ModelError(f"{path} is not a readable safetensors file ({briefly(error)}).") from None
     if metadata.get("format") != FORMAT:
         raise ModelError(
             f"{path} was not saved by ResNet Lab: it has no description of its network."
@@ -64,7 +64,9 @@ def _described(path: Path, metadata: dict[str, str], mean_shape: tuple[int, ...]
         if not 0 < crop_share <= 1:
             raise ValueError(f"its crop_share is {crop_share}")
     except (LookupError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path} describes its net wrongly ({error}): it is damaged.") from None
+        raise ModelError(
+            f"{path} describes its net wrongly ({briefly(error)}): it is damaged."
+        ) from None
     return ModelHeader(
         config, tuple(map(str, names)), mean_shape, crop_share, metadata.get(HASH, "")
     )

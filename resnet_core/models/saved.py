@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from resnet_core.errors import ModelError
+from resnet_core.errors import ModelError, briefly
 from resnet_core.files import replace_file
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.header import FORMAT, HASH, read_header
@@ -96,7 +96,9 @@ def load_model(path: Path) -> SavedModel:
         model = PixelModel(config, tensors["mean"], 1.0 / tensors["inverse_std"])
         model.load_state_dict(tensors, strict=True)
     except (RuntimeError, TypeError) as error:
-        raise ModelError(f"The weights in {path} do not fit {config.name}: {error}") from None
+        raise ModelError(
+            f"The weights in {path} do not fit {config.name}: {briefly(error)}"
+        ) from None
     return SavedModel(model.eval(), header.class_names, header.crop_share)
 
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from resnet_core.errors import RunError
+from resnet_core.errors import RunError, briefly
 from resnet_core.models.saved import write_tensors
 from resnet_core.training.seeds import fit_seed
 
@@ -91,7 +91,9 @@ def load_checkpoint(
         _restore_generator(generator, tensors[_generator_name(rank)], progress.step)
         return progress
     except LOAD_ERRORS as error:
-        raise RunError(f"{path} can't be resumed from ({error}): start the run again.") from None
+        raise RunError(
+            f"{path} can't be resumed from ({briefly(error)}): start the run again."
+        ) from None
 
 
 def _restore_generator(generator: torch.Generator, state: Tensor, step: int) -> None:

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from resnet_core.errors import RunError
+from resnet_core.errors import RunError, briefly
 from resnet_core.files import read_json, write_json, write_text
 from resnet_core.locks import hold
 
@@ -192,7 +192,7 @@ class RunFolder:
                 f"{self.path} has no {path.name}: it is not a run folder, or the run has not come so far."
             ) from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{path} is damaged ({error}).") from None
+            raise RunError(f"{path} is damaged ({briefly(error)}).") from None
         if not isinstance(held, dict):
             raise RunError(f"{path} is damaged (it holds no JSON object).")
         return held

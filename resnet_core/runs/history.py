@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from resnet_core.errors import RunError
+from resnet_core.errors import RunError, briefly
 from resnet_core.runs.folder import RunFolder
 
 MOST_STEP_POINTS = 600  # more than a screen has pixels to tell them apart
@@ -100,7 +100,7 @@ def _step_images(folder: RunFolder) -> int:
     try:
         return step_images(config)
     except (LookupError, TypeError, ValueError) as error:
-        raise RunError(f"{folder.config_file} is damaged ({error}).") from None
+        raise RunError(f"{folder.config_file} is damaged ({briefly(error)}).") from None
 
 
 def read_history_csv(path: Path, batch_size: int) -> History:
@@ -117,7 +117,7 @@ def read_history_csv(path: Path, batch_size: int) -> History:
         with open(path, encoding="utf-8", newline="") as file:
             epochs = tuple(_row_point(row, batch_size) for row in csv.DictReader(file))
     except (OSError, LookupError, ValueError, TypeError, OverflowError, csv.Error) as error:
-        raise RunError(f"{path} can't be read as a training history ({error}).") from None
+        raise RunError(f"{path} can't be read as a training history ({briefly(error)}).") from None
     total = epochs[-1].step if epochs else 0
     return History(
         epochs=epochs,

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from export.session import OnnxSession
 from resnet_core.data.cifar10 import load_cifar10_arrays
 from resnet_core.data.own_npz import read_npz
 from resnet_core.data.own_store import find_prepared
+from resnet_core.doctor.read import read_checkpoint
 from resnet_core.errors import (
     ConfigError,
     DataError,
@@ -113,6 +115,18 @@ def test_an_onnx_file_whose_words_are_no_text(tmp_path: Path, capfd: pytest.Capt
 def test_a_tiff_whose_directory_lies_further_than_a_number_reaches() -> None:
     with pytest.raises(PictureError):
         read_picture(bytes.fromhex("49492b000100003a0011000022e100ad76d064bbea2e"))
+
+
+def test_a_library_that_quotes_half_a_file_is_cut_short(tmp_path: Path) -> None:
+    """zipfile repeats the whole name of a member that its directory calls otherwise."""
+    stem = "a" * 240  # which torch.save calls the members by
+    torch.save({"weight": torch.ones(2)}, tmp_path / f"{stem}.pt")
+    path = (tmp_path / f"{stem}.pt").rename(tmp_path / "long.pt")
+    path.write_bytes(path.read_bytes().replace(stem.encode(), b"b" * 240, 1))
+    with pytest.raises(ModelError) as refused:
+        read_checkpoint(path)
+    assert "long.pt is damaged or cut short" in str(refused.value)
+    assert len(str(refused.value)) < 400
 
 
 def test_a_graph_that_takes_other_pictures(tmp_path: Path) -> None:
