@@ -181,6 +181,9 @@ class Planted:
     def __init__(self, setup: Setup, module: str, **files: str):
         Planted.opened += 1
 
+    def until_open(self) -> Planted:
+        return self
+
     def ask(self, told: dict[str, Any]) -> dict[str, Any]:
         run = told["run"]
         Planted.asked += (run["scenario"],)

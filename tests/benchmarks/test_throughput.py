@@ -17,17 +17,18 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy import stats
 
+from benchmarks.throughput import measure as measurement
 from benchmarks.throughput.cases import Setup, plan_setups
-from benchmarks.throughput.measure import ROOT, Result, measure
+from benchmarks.throughput.measure import ROOT, Result, measure, workers
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.report import cells, speed_csv
 from benchmarks.throughput.settings import Method
 from benchmarks.throughput.stored import StoredSpeed
 from benchmarks.throughput.summary import median_interval
 from benchmarks.throughput.worker import _time
-from export.engines.catalogue import find_choice
+from export.engines.catalogue import ENGINES, Choice, find_choice
 from export.latency import percentiles, samples_needed
-from resnet_core.errors import ConfigError
+from resnet_core.errors import ConfigError, ModelError
 from resnet_core.zoo import find_in_zoo
 
 SETUP = Setup("resnet20_v1", find_choice("onnxruntime-cpu"), 0)
@@ -257,3 +258,37 @@ def test_setups_are_every_combination() -> None:
     for words in ({"threads": ["none"]}, {"engines": ["abacus"]}):
         with pytest.raises(ConfigError):
             plan_setups(["resnet20_v1"], words.get("engines", ["all"]), words.get("threads", ["1"]))
+
+
+def test_engines_open_side_by_side_but_for_those_that_time_kernels(monkeypatch) -> None:
+    told: list[str] = []
+
+    class Planted:
+        def __init__(self, setup: Setup):
+            self.name = setup.choice.engine.key
+            told.append(f"start {self.name}")
+
+        def until_open(self) -> Planted:
+            told.append(f"open {self.name}")
+            if self.name == "openvino-cpu":
+                raise ModelError("it can't be opened")
+            return self
+
+        def let_go(self) -> None:
+            told.append(f"end {self.name}")
+
+        def close(self) -> None:
+            told.append(f"close {self.name}")
+
+    monkeypatch.setattr(measurement, "Worker", Planted)
+    engines = ("onnxruntime-tensorrt", "onnxruntime-cpu", "openvino-cpu")
+    results = [
+        Result(Setup("resnet20_v1", Choice(ENGINES[key], "fp32", None), 0)) for key in engines
+    ]
+    with workers(results) as opened:
+        assert [result.name for result, _ in opened] == ["onnxruntime-cpu", "onnxruntime-tensorrt"]
+    assert results[2].reason == "it can't be opened"
+    alone = "onnxruntime-tensorrt"
+    assert told[:4] == [f"{w} {e}" for w in ("start", "open") for e in engines[1:]]
+    assert told[4:8] == [f"start {alone}", f"open {alone}", "end onnxruntime-cpu", f"end {alone}"]
+    assert sorted(told[8:]) == sorted(f"close {key}" for key in engines)
