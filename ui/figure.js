@@ -7,6 +7,7 @@ const isTouch = matchMedia("(pointer: coarse)").matches;
 // Narrower than this, names stand below a plot and not at the ends of its lines.
 const NARROW = 420;
 const MOST_FOR_NAMES = 0.3;
+const MOST_UNNAMED = 2;
 const NAME_ROW = 19;
 const LETTER = 7;
 const MARK = 45;
@@ -78,7 +79,8 @@ function narrowed(data, layout, width) {
   const names = (layout.annotations ?? []).filter(isName);
   const listed = data.filter(trace => trace.name && trace.showlegend !== false);
   const isCrowded = layout.margin?.r > MOST_FOR_NAMES * width;
-  if (!isCrowded || names.length < 2 || listed.length < names.length) return 0;
+  const more = listed.length - names.length; // a roofline has a hundred points beside its lines
+  if (!isCrowded || names.length < 2 || more < 0 || more > MOST_UNNAMED) return 0;
   layout.annotations = layout.annotations.filter(note => !isName(note));
   layout.margin = { ...layout.margin, r: 12 };
   layout.showlegend = true;
