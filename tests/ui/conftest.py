@@ -1,18 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from benchmarks.app_speed import app_words, served
-from tests.ui.live_app import PATIENCE_MS
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-CHROMIUMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+from tests.ui.live_app import PATIENCE_MS, chromium
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +19,11 @@ def app_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser():
     """The system's Chromium; without one Playwright's own, so the tests never pass unrun."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE_MS)
-
-    path = next((p for p in CHROMIUMS if Path(p).exists()), None)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

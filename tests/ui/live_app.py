@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from resnet_core.runs.folder import RunFolder, list_runs
 
 PATIENCE_MS = 240_000
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+CHROMIUMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 MOUNTING_MS = 300
 """What is typed into a field in the very moment in which Gradio mounts it is overwritten."""
 
@@ -26,6 +33,16 @@ class App:
     @property
     def newest(self) -> RunFolder:
         return list_runs(self.runs)[0]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's, or else Playwright's own."""
+    path = next((path for path in CHROMIUMS if Path(path).exists()), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 def words(runs: Path, data: Path, engine: str = "onnxruntime-cpu") -> list[str]:

@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks.app_speed import served
 from benchmarks.why.settings import ANALYSES
-from tests.ui.conftest import CHROMIUM_FLAGS, CHROMIUMS
-from tests.ui.live_app import PATIENCE_MS, words
+from tests.ui.live_app import PATIENCE_MS, chromium, words
 from ui.why import FIGURES
 from ui.why_view import TITLES
 
@@ -59,15 +57,6 @@ def _until_drawn(page: Page, view: str) -> None:
     page.evaluate(TWO_FRAMES)
 
 
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    path = next((path for path in CHROMIUMS if Path(path).exists()), None)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pages", type=int, default=3, help="opened one after another")
@@ -77,7 +66,7 @@ def main() -> None:
     with (
         TemporaryDirectory() as runs,
         served(words(Path(runs), data)) as url,
-        _browser() as browser,
+        chromium() as browser,
     ):
         for _ in range(pages):
             for view, took in open_views(browser, url):
