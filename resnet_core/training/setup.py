@@ -30,11 +30,11 @@ from resnet_core.training.graphed import GraphedStep, can_graph
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.kept_memory import keep_what_is_freed
 from resnet_core.training.lean_norm import make_lean
+from resnet_core.training.on_tiles.use import use_tiles
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.seeds import fit_seed
 from resnet_core.training.start import start_file
-from resnet_core.training.tile_conv import use_tiles
 from resnet_core.training.transfer import set_modes, start_from
 
 

@@ -11,18 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_core.models.blocks import PlainBlock, ResidualBlock, Style
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
-from resnet_core.training import tile_conv
-from resnet_core.training.tile_conv import (
-    EMULATED,
-    FOR_TILES,
-    TileConv2d,
-    build,
-    convolve,
-    replace_convolutions,
-    use_tiles,
-)
+from resnet_core.training.on_tiles import chain, convolution, use
+from resnet_core.training.on_tiles import kernels as kernels_module
+from resnet_core.training.on_tiles.chain import ChainedStage, chain_blocks
+from resnet_core.training.on_tiles.convolution import TileConv2d, convolve
+from resnet_core.training.on_tiles.kernels import EMULATED, FOR_TILES, build
+from resnet_core.training.on_tiles.use import put_on_tiles, use_tiles
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux",
@@ -48,7 +45,8 @@ def kernels() -> Iterator[None]:
     built = build(FOR_TILES if HAS_TILES else EMULATED)
     assert built.ask_for_tiles() == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tile_conv, "_kernels", lambda: built)
+        for module in (kernels_module, chain, convolution):
+            patch.setattr(module, "kernels", lambda: built)
         yield
 
 
@@ -97,6 +95,7 @@ def test_pixels_of_one_picture_do_not_reach_another() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_threads_give_the_same_bits(threads: int) -> None:
+    """Of a single convolution and of a chain."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -108,8 +107,125 @@ def test_the_same_threads_give_the_same_bits(threads: int) -> None:
             y = convolve(x, weight)
             gradients.append(torch.autograd.grad(y, [weight, x], torch.ones_like(y)))
         assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+        stage = stage_of(ResidualBlock, 2, 32)
+        chain_blocks(stage)
+        copies = [copy.deepcopy(stage) for _ in range(2)]  # statistics change with each step
+        once, again = (torch.autograd.grad(c(x).sum(), [*c.parameters(), x]) for c in copies)
+        assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
     finally:
         torch.set_num_threads(before)
+
+
+CHAINS = [  # blocks, images, channels, height, width
+    (3, 5, 16, 32, 32),
+    (2, 6, 32, 16, 16),
+    (2, 30, 64, 8, 8),
+    (1, 2, 16, 7, 40),
+    (1, 3, 128, 5, 8),
+]
+
+
+def stage_of(kind: type[PlainBlock], blocks: int, channels: int) -> nn.Sequential:
+    """Not at its start: batch norms scale and shift, and have seen other means."""
+    torch.manual_seed(5)
+    stage = nn.Sequential(*(kind(Style(), channels, channels, 1) for _ in range(blocks)))
+    for module in stage.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            assert module.running_mean is not None
+            module.running_mean.normal_(0, 0.1)
+    return stage.to(memory_format=torch.channels_last)
+
+
+class _Rounded(torch.autograd.Function):
+    """To bf16, and its gradient as if nothing had happened."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return x.bfloat16().to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def rounded_as_kept(stage: nn.Module, x: Tensor) -> Tensor:
+    """What the blocks give in fp64, each activation rounded where a chain keeps bf16."""
+
+    def normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+        y = F.conv2d(x, _Rounded.apply(conv.weight), padding=1)
+        mean, variance = y.mean((0, 2, 3)), y.var((0, 2, 3), correction=0)
+        scale = norm.weight / (variance + norm.eps).sqrt()
+        shift = norm.bias - mean * scale
+        return _Rounded.apply(y) * scale[:, None, None] + shift[:, None, None]
+
+    for block in stage:
+        inner = _Rounded.apply(F.relu(normalised(block.conv1, block.bn1, x)))
+        y = normalised(block.conv2, block.bn2, inner)
+        x = _Rounded.apply(F.relu(y + x if isinstance(block, ResidualBlock) else y))
+    return x
+
+
+@pytest.mark.parametrize("kind", [ResidualBlock, PlainBlock])
+@pytest.mark.parametrize("shape", CHAINS)
+def test_a_chain_gives_what_its_blocks_give(kind: type[PlainBlock], shape) -> None:
+    blocks, *sizes = shape
+    stage = stage_of(kind, blocks, sizes[1])
+    x, gradient = laid_out(*sizes).relu(), laid_out(*sizes)
+    exact_stage = copy.deepcopy(stage).double()
+    exact_x = x.double().requires_grad_()
+    exact = rounded_as_kept(exact_stage, exact_x)
+    exact.backward(gradient.double())
+    chain_blocks(stage)
+    assert type(stage) is ChainedStage and stage.single_blocks == 0
+    x.requires_grad_()
+    out = stage(x)
+    out.backward(gradient)
+    assert distance(out, exact) < 2 * BF16_STEP
+    assert relative(x.grad, exact_x.grad) < 0.02
+    found, wanted = dict(stage.named_parameters()), dict(exact_stage.named_parameters())
+    worst = {name: relative(found[name].grad, wanted[name].grad) for name in wanted}
+    assert max(worst.values()) < 0.04, worst
+
+
+def relative(ours: Tensor | None, exact: Tensor | None) -> float:
+    """The length of the difference, in shares of the length."""
+    assert ours is not None and exact is not None
+    return float((ours.double() - exact).norm() / exact.norm())
+
+
+def test_a_chain_keeps_the_batchs_statistics() -> None:
+    stage = stage_of(ResidualBlock, 2, 16)
+    usual = copy.deepcopy(stage).double()
+    chain_blocks(stage)
+    x = laid_out(8, 16, 8, 8).relu()
+    for _ in range(2):
+        stage(x)
+        usual(x.double())
+    for name, value in usual.state_dict().items():
+        torch.testing.assert_close(
+            stage.state_dict()[name].double(), value.double(), rtol=0.02, atol=0.01
+        )
+
+
+def test_what_is_no_number_is_seen_behind_a_chain() -> None:
+    stage = stage_of(ResidualBlock, 2, 16)
+    chain_blocks(stage)
+    x = laid_out(2, 16, 8, 8).relu()
+    x[1, 3, 4, 5] = float("nan")
+    assert stage(x).isnan().any()
+
+
+def test_blocks_that_change_the_shape_stand_before_the_chain() -> None:
+    network = build_network(parse_model_name("resnet20_v1"))
+    put_on_tiles(network)
+    stages = [network.stage1, network.stage2, network.stage3]
+    assert [type(stage) for stage in stages] == [ChainedStage] * 3
+    assert [stage.single_blocks for stage in stages] == [0, 1, 1]
+    smallest = build_network(parse_model_name("plain8"))
+    put_on_tiles(smallest)
+    assert type(smallest.stage1) is ChainedStage and type(smallest.stage2) is nn.Sequential
 
 
 @pytest.mark.parametrize(
@@ -127,13 +243,15 @@ def test_a_whole_net_learns_the_same(name: str, compiled: bool) -> None:
     torch.manual_seed(4)
     network = build_network(parse_model_name(name)).to(memory_format=torch.channels_last)
     on_tiles = copy.deepcopy(network)
-    replace_convolutions(on_tiles)
+    put_on_tiles(on_tiles)
     assert [*on_tiles.state_dict()] == [*network.state_dict()]
     images, labels = torch.randn(8, 3, 32, 32), torch.arange(8)
     exact = gradients_of(network.double(), images.double(), labels, torch.float64)
     library = gradients_of(network.float(), images, labels, torch.bfloat16)
     ours = gradients_of(on_tiles, images, labels, torch.bfloat16, compiled)
     assert sum(type(module) is TileConv2d for module in on_tiles.modules()) >= 7
+    is_chained = [type(module) is ChainedStage for module in on_tiles.modules()]
+    assert sum(is_chained) == (3 if name in ("resnet20_v1", "plain20") else 0)
     errors = [sum_of_squares(found, exact) for found in (ours, library)]
     assert errors[0] < 1.2 * errors[1]
 
@@ -155,12 +273,16 @@ def sum_of_squares(found: list[Tensor], exact: list[Tensor]) -> float:
 
 
 def test_evaluation_is_the_librarys_own() -> None:
-    layer = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1, bias=False))
-    x = torch.randn(2, 16, 8, 8)
-    expected = layer(x)
-    replace_convolutions(layer)
-    assert torch.equal(layer.eval()(x), expected)
-    assert not torch.equal(layer.train()(x), expected)  # in bf16, on tiles
+    torch.manual_seed(6)
+    network = build_network(parse_model_name("resnet14_v1")).eval()
+    x = torch.randn(2, 3, 32, 32)
+    expected = network(x)
+    put_on_tiles(network)
+    assert torch.equal(network.eval()(x), expected)
+    with torch.no_grad():
+        usual = network.train()(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not torch.equal(network(x), usual)  # on tiles
 
 
 @pytest.mark.parametrize(
@@ -176,7 +298,7 @@ def test_evaluation_is_the_librarys_own() -> None:
     ],
 )
 def test_other_convolutions_are_left_alone(layer: nn.Conv2d) -> None:
-    replace_convolutions(nn.Sequential(layer))
+    put_on_tiles(nn.Sequential(layer))
     assert type(layer) is nn.Conv2d
 
 
@@ -192,7 +314,7 @@ def test_a_compiler_that_can_not_build_it_is_told_of_and_done_without(monkeypatc
         raise FileNotFoundError("no g++")
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    monkeypatch.setattr(tile_conv, "_kernels", no_compiler)
+    monkeypatch.setattr(use, "kernels", no_compiler)
     layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
     with pytest.warns(UserWarning, match="without its own convolutions"):
         use_tiles(nn.Sequential(layer))

@@ -1,0 +1,418 @@
+// Residual blocks of one shape, one after another, forward and backward (He et al. 2015, arXiv
+// 1512.03385 Fig. 2, and without the shortcut its plain control; batch norm as Ioffe and Szegedy
+// 2015, arXiv 1502.03167, Alg. 1).
+//
+// Layer by layer a step reads and writes each activation a dozen times, and waits for memory. Here
+// a convolution's sums are added up for batch norm as they are written, and normalised, added to
+// and cut off at zero while the next convolution reads them; backward likewise. Of a block memory
+// holds both convolutions' outputs, as bf16, and what comes out of it.
+
+#include <cmath>
+
+#include "by_weights.h"
+
+namespace {
+
+// What batch norm needs of a layer: a channel's two sums, of each thread's pictures.
+class Totals {
+  const int channels;
+  std::vector<double> sums;  // [thread][2][channel]
+
+ public:
+  Totals(int channels, int threads) : channels(channels), sums(2L * channels * threads) {}
+  double* of(int thread) { return sums.data() + 2L * channels * thread; }
+  void clear(int thread) { std::fill(of(thread), of(thread) + 2 * channels, 0); }
+  double total(int which, int channel) const {
+    double found = 0;
+    for (size_t at = which * channels + channel; at < sums.size(); at += 2 * channels)
+      found += sums[at];
+    return found;
+  }
+};
+
+// Sums of 16 channels of a picture: in registers while a tile is read, in fp32 a picture, in fp64
+// from picture to picture.
+struct Pair {
+  Row first, second;
+};
+
+class Sums {
+  const int channels;
+  Lines<float> now;
+
+ public:
+  explicit Sums(int channels) : channels(channels), now(2 * channels) {}
+  Pair at(int channel) const { return {row(now.begin + channel), row(now.begin + channels + channel)}; }
+  void keep(int channel, const Pair& pair) {
+    put(pair.first, now.begin + channel);
+    put(pair.second, now.begin + channels + channel);
+  }
+  void add_to(double* totals) {
+    for (int i = 0; i < 2 * channels; i++) totals[i] += now.begin[i];
+    now.clear();
+  }
+};
+
+// Batch norm of one layer: a channel times `scale` plus `shift`, and back.
+struct Norm {
+  Lines<float> scale, shift, middle;  // middle: what sums are taken around
+  Lines<float> of_y, rest;            // the gradient: by_z * scale + y * of_y + rest
+  explicit Norm(int channels)
+      : scale(channels), shift(channels), middle(channels), of_y(channels), rest(channels) {}
+};
+
+// Forward: writes a convolution down, and adds up its values and their squares.
+struct Measurer {
+  bf16* to;
+  const float* around;
+  Sums& sums;
+  struct At {
+    bf16* to;
+    Row around;
+    Pair pair;
+    void take(Row values, long place) {
+      narrow16(values, to + place);
+      values -= around;
+      pair.first += values;
+      pair.second += values * values;
+    }
+  };
+  At at(int channel) const { return {to, row(around + channel), sums.at(channel)}; }
+  void done(int channel, const At& at) { sums.keep(channel, at.pair); }
+};
+
+// Backward, between a block's convolutions: the gradient by the first one's normalised output,
+// where that is positive; adds up what batch norm needs of it.
+struct InnerGradient {
+  bf16* to;
+  const bf16* y;
+  const Norm& norm;
+  Sums& sums;
+  struct At {
+    bf16* to;
+    const bf16* y;
+    Row scale, shift, mean;
+    Pair pair;
+    void take(Row gradient, long place) {
+      const Row value = widen16(y + place);
+      gradient = where_positive(value * scale + shift, gradient);
+      narrow16(gradient, to + place);
+      pair.first += gradient;
+      pair.second += gradient * (value - mean);
+    }
+  };
+  At at(int channel) const {
+    return {to, y, row(norm.scale.begin + channel), row(norm.shift.begin + channel),
+            row(norm.middle.begin + channel), sums.at(channel)};
+  }
+  void done(int channel, const At& at) { sums.keep(channel, at.pair); }
+};
+
+// Backward, between blocks: the shortcut's gradient is added; then as between convolutions, where
+// the block before gave something positive.
+struct OuterGradient {
+  bf16* to;
+  const bf16 *carried, *input, *y;  // carried: none in plain nets
+  const Norm& norm;
+  Sums& sums;
+  struct At {
+    bf16* to;
+    const bf16 *carried, *input, *y;
+    Row mean;
+    Pair pair;
+    void take(Row gradient, long place) {
+      if (carried) gradient += widen16(carried + place);
+      gradient = where_positive(widen16(input + place), gradient);
+      narrow16(gradient, to + place);
+      pair.first += gradient;
+      pair.second += gradient * (widen16(y + place) - mean);
+    }
+  };
+  At at(int channel) const {
+    return {to, carried, input, y, row(norm.middle.begin + channel), sums.at(channel)};
+  }
+  void done(int channel, const At& at) { sums.keep(channel, at.pair); }
+};
+
+// Backward, into what came before all blocks.
+struct LastGradient {
+  bf16* to;
+  const bf16* carried;
+  struct At {
+    bf16* to;
+    const bf16* carried;
+    void take(Row gradient, long place) {
+      if (carried) gradient += widen16(carried + place);
+      narrow16(gradient, to + place);
+    }
+  };
+  At at(int) const { return {to, carried}; }
+  void done(int, const At&) const {}
+};
+
+// relu(y * scale + shift + added) of some pixels; `also`, if given, gets the same.
+void activate(const bf16* y, const Norm& norm, const bf16* added, int channels, int pixels, bf16* to,
+              bf16* also) {
+  for (int channel = 0; channel < channels; channel += SIDE) {
+    const Row scale = row(norm.scale.begin + channel), shift = row(norm.shift.begin + channel);
+    for (long at = channel; at < long(pixels) * channels; at += channels) {
+      Row value = widen16(y + at) * scale + shift;
+      if (added) value += widen16(added + at);
+      value = where_positive(value, value);
+      narrow16(value, to + at);
+      if (also) narrow16(value, also + at);
+    }
+  }
+}
+
+// The gradient by y of some pixels, of that by what batch norm makes of it.
+void before_norm(const bf16* gradient, const bf16* y, const Norm& norm, int channels, int pixels,
+                 bf16* to) {
+  for (int channel = 0; channel < channels; channel += SIDE) {
+    const Row scale = row(norm.scale.begin + channel), of_y = row(norm.of_y.begin + channel),
+              rest = row(norm.rest.begin + channel);
+    for (long at = channel; at < long(pixels) * channels; at += channels)
+      narrow16(widen16(gradient + at) * scale + widen16(y + at) * of_y + rest, to + at);
+  }
+}
+
+// What is handed over from Python; `kept` are pictures of (convolution 1, convolution 2, block),
+// without the last block's, which are `out`. Layers are the convolutions, two a block.
+struct Chain {
+  int sizes[4], blocks, is_residual, threads;
+  float eps;
+  const bf16 *x, *weights;  // weights packed, backward turned, [layer]
+  const float *gamma, *beta;  // [layer][channel], as all below
+  bf16 *kept, *out;
+  float *mean, *variance;  // forward, the mean is a guess of itself to begin with
+  const bf16* gradient;
+  bf16 *work, *to_x;  // work: two of all pictures
+  float *to_weights, *to_gamma, *to_beta;  // weights: [layer][out][in][3][3]
+};
+
+struct Run {
+  const Chain& chain;
+  const Shape shape;
+  const int layers;
+  std::vector<Norm> norms;
+  Totals totals;
+
+  explicit Run(const Chain& chain)
+      : chain(chain),
+        shape{chain.sizes[0], chain.sizes[1], chain.sizes[2], chain.sizes[3]},
+        layers(2 * chain.blocks),
+        totals(shape.channels, chain.threads) {
+    for (int layer = 0; layer < layers; layer++) norms.emplace_back(shape.channels);
+  }
+
+  double values() const { return double(shape.images) * shape.height * shape.width; }
+  const bf16* weights(int layer) const { return chain.weights + layer * shape.packed(); }
+  bf16* convolved(int layer) const { return chain.kept + (layer + layer / 2) * shape.numbers(); }
+  bf16* made_by(int block) const {
+    return block == chain.blocks - 1 ? chain.out : chain.kept + (3 * block + 2) * shape.numbers();
+  }
+  const bf16* given_to(int block) const { return block ? made_by(block - 1) : chain.x; }
+  const bf16* shortcut_of(int block) const { return chain.is_residual ? given_to(block) : nullptr; }
+
+  void set_scale(int layer, int channel, double mean, double variance) {
+    const long at = long(layer) * shape.channels + channel;
+    const double scale = chain.gamma[at] / std::sqrt(variance + chain.eps);
+    norms[layer].scale.begin[channel] = float(scale);
+    norms[layer].shift.begin[channel] = float(chain.beta[at] - mean * scale);
+  }
+};
+
+// Forward, by all threads at once.
+class Forward : Run {
+  void look_around(int layer) {
+    for (int channel = 0; channel < shape.channels; channel++)
+      norms[layer].middle.begin[channel] = chain.mean[long(layer) * shape.channels + channel];
+  }
+
+  void settle_norm(int layer) {
+    for (int channel = 0; channel < shape.channels; channel++) {
+      const long at = long(layer) * shape.channels + channel;
+      const double offset = totals.total(0, channel) / values();
+      const double variance = std::max(0., totals.total(1, channel) / values() - offset * offset);
+      chain.mean[at] += float(offset);
+      chain.variance[at] = float(variance);
+      set_scale(layer, channel, chain.mean[at], variance);
+    }
+  }
+
+  // One line of what a block gives, from its second convolution and its input.
+  void make(int block, long at, bf16* to, bf16* also) const {
+    const bf16* shortcut = shortcut_of(block);
+    activate(convolved(2 * block + 1) + at, norms[2 * block + 1], shortcut ? shortcut + at : nullptr,
+             shape.channels, shape.width, to, also);
+  }
+
+  void fill(Convolution& convolution, int layer, long picture) const {
+    if (!layer) return convolution.fill(chain.x + picture);
+    for (int y = 0; y < shape.height; y++) {
+      const long at = picture + y * shape.line();
+      if (layer % 2)
+        activate(convolved(layer - 1) + at, norms[layer - 1], nullptr, shape.channels, shape.width,
+                 convolution.line(y), nullptr);
+      else
+        make(layer / 2 - 1, at, convolution.line(y), made_by(layer / 2 - 1) + at);
+    }
+  }
+
+ public:
+  explicit Forward(const Chain& chain) : Run(chain) {
+    for (int layer = 0; layer < layers; layer++) look_around(layer);
+  }
+
+  void run() {
+    Tiles tiles;
+    Convolution convolution(shape);
+    Sums sums(shape.channels);
+    const Share share(shape);
+    for (int layer = 0; layer < layers; layer++) {
+      totals.clear(share.thread);
+      for (long image = share.begin; image < share.end; image++) {
+        const long picture = image * shape.picture();
+        fill(convolution, layer, picture);
+        Measurer measurer{convolved(layer) + picture, norms[layer].middle.begin, sums};
+        convolution.run(weights(layer), measurer);
+        sums.add_to(totals.of(share.thread));
+      }
+#pragma omp barrier
+#pragma omp single
+      settle_norm(layer);
+    }
+    for (long line = share.begin * shape.height; line < share.end * shape.height; line++)
+      make(chain.blocks - 1, line * shape.line(), chain.out + line * shape.line(), nullptr);
+  }
+};
+
+// Backward, by all threads at once. `outer` holds the gradient by what a block gives where that is
+// positive, `inner` the one between its convolutions.
+class Backward : Run {
+  bf16 *const outer, *const inner;
+  Lines<float> parts;  // [thread], as a stack adds up
+
+  void settle_norm(int layer) {
+    Norm& norm = norms[layer];
+    for (int channel = 0; channel < shape.channels; channel++) {
+      const long at = long(layer) * shape.channels + channel;
+      const double mean = chain.mean[at];
+      const double inverse = 1 / std::sqrt(double(chain.variance[at]) + chain.eps);
+      const double scale = chain.gamma[at] * inverse, to_beta = totals.total(0, channel),
+                   to_gamma = totals.total(1, channel) * inverse;
+      norm.of_y.begin[channel] = float(-scale * inverse * to_gamma / values());
+      norm.rest.begin[channel] = float(scale * (inverse * to_gamma * mean - to_beta) / values());
+      chain.to_beta[at] = float(to_beta);
+      chain.to_gamma[at] = float(to_gamma);
+    }
+  }
+
+  // The gradient by what all blocks give, where that is positive.
+  void begin(const Share& share, Sums& sums) {
+    const Norm& norm = norms[layers - 1];
+    const bf16* y = convolved(layers - 1);
+    totals.clear(share.thread);
+    for (long image = share.begin; image < share.end; image++) {
+      for (int channel = 0; channel < shape.channels; channel += SIDE) {
+        Pair pair = sums.at(channel);
+        const Row mean = row(norm.middle.begin + channel);
+        for (long at = image * shape.picture() + channel; at < (image + 1) * shape.picture();
+             at += shape.channels) {
+          const Row gradient =
+              where_positive(widen16(chain.out + at), widen16(chain.gradient + at));
+          narrow16(gradient, outer + at);
+          pair.first += gradient;
+          pair.second += gradient * (widen16(y + at) - mean);
+        }
+        sums.keep(channel, pair);
+      }
+      sums.add_to(totals.of(share.thread));
+    }
+#pragma omp barrier
+  }
+
+  void lay(Convolution& convolution, Stack& stack, bf16* line, int layer, long picture) const {
+    const bf16* gradient = layer % 2 ? outer : inner;
+    const bf16* given = given_to(layer / 2);
+    for (int y = 0; y < shape.height; y++) {
+      const long at = picture + y * shape.line();
+      before_norm(gradient + at, convolved(layer) + at, norms[layer], shape.channels, shape.width,
+                  convolution.line(y));
+      if (layer % 2)
+        activate(convolved(layer - 1) + at, norms[layer - 1], nullptr, shape.channels, shape.width,
+                 line, nullptr);
+      stack.lay(y, layer % 2 ? line : given + at, convolution.line(y));
+    }
+  }
+
+  void go_back(const Convolution& convolution, int layer, long at, Sums& sums) const {
+    const bf16* carried = chain.is_residual ? outer + at : nullptr;
+    if (layer % 2) {
+      InnerGradient taker{inner + at, convolved(layer - 1) + at, norms[layer - 1], sums};
+      convolution.run(weights(layer), taker);
+    } else if (layer) {
+      OuterGradient taker{outer + at, carried, given_to(layer / 2) + at, convolved(layer - 1) + at,
+                          norms[layer - 1], sums};
+      convolution.run(weights(layer), taker);
+    } else {
+      LastGradient taker{chain.to_x + at, carried};
+      convolution.run(weights(layer), taker);
+    }
+  }
+
+ public:
+  explicit Backward(const Chain& chain)
+      : Run(chain),
+        outer(chain.work),
+        inner(chain.work + shape.numbers()),
+        parts(shape.kernel() * chain.threads) {
+    for (int layer = 0; layer < layers; layer++)
+      for (int channel = 0; channel < shape.channels; channel++) {
+        const long at = long(layer) * shape.channels + channel;
+        norms[layer].middle.begin[channel] = chain.mean[at];
+        set_scale(layer, channel, chain.mean[at], chain.variance[at]);
+      }
+  }
+
+  void run() {
+    Tiles tiles;
+    Convolution convolution(shape);
+    Stack stack(shape);
+    Sums sums(shape.channels);
+    Lines<bf16> line(shape.line());
+    const long strides[] = {9L * shape.channels, 9, 3, 1};
+    const Share share(shape);
+    float* const part = parts.begin + shape.kernel() * share.thread;
+    begin(share, sums);
+    for (int layer = layers - 1; layer >= 0; layer--) {
+#pragma omp single
+      settle_norm(layer);
+      std::fill(part, part + shape.kernel(), 0);
+      totals.clear(share.thread);
+      for (long image = share.begin; image < share.end; image++) {
+        lay(convolution, stack, line.begin, layer, image * shape.picture());
+        go_back(convolution, layer, image * shape.picture(), sums);
+        sums.add_to(totals.of(share.thread));
+        stack.next(part);
+      }
+      stack.finish(part);
+#pragma omp barrier
+      add_up(shape, parts.begin, share.threads, chain.to_weights + layer * shape.kernel(), strides);
+    }
+  }
+};
+
+}  // namespace
+
+extern "C" void chain_forward(const Chain* chain) {
+  Forward forward(*chain);
+#pragma omp parallel num_threads(chain->threads)
+  forward.run();
+}
+
+extern "C" void chain_backward(const Chain* chain) {
+  Backward backward(*chain);
+#pragma omp parallel num_threads(chain->threads)
+  backward.run();
+}

@@ -1,0 +1,114 @@
+"""The C++ of this folder, built for the machine that runs it, and what all its functions take.
+
+It needs the C++ compiler that `torch.compile` needs as well.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+SOURCES = [str(Path(__file__).with_name(name)) for name in ("convolve.cpp", "chain.cpp")]
+COMPILER_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
+FOR_TILES, EMULATED = ("-mamx-tile", "-mamx-bf16"), ("-DEMULATE_TILES",)
+TILE_ROWS, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
+MOST_CHANNELS = 128
+"""Wider layers fill tiles as they are."""
+
+
+def fills_tiles(layer: nn.Conv2d) -> bool:
+    """Whether a convolution is one that the code can do."""
+    is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
+    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return (
+        is_plain
+        and shape == ((3, 3), (1, 1), (1, 1), (1, 1))
+        and layer.in_channels == layer.out_channels <= MOST_CHANNELS
+        and (layer.in_channels == TILE_ROWS or layer.in_channels % TILE_DEPTH == 0)
+    )
+
+
+@cache
+def kernels() -> ctypes.CDLL:
+    """The code for this chip, its tiles asked for.
+
+    Raises:
+        OSError: there is no compiler, the result can't be loaded, or the system keeps the tiles.
+        CalledProcessError: the compiler can't do it.
+    """
+    found = build(FOR_TILES)
+    if found.ask_for_tiles():
+        raise OSError("the system keeps the chip's tiles to itself")
+    return found
+
+
+def build(flags: tuple[str, ...]) -> ctypes.CDLL:
+    """Compile and load the code; takes about four seconds.
+
+    Raises:
+        OSError: there is no compiler, or the result can't be loaded.
+        CalledProcessError: the compiler can't do it.
+    """
+    compiler = shutil.which("g++") or shutil.which("clang++") or "g++"
+    with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
+        library = Path(folder) / "tiles.so"
+        command = [compiler, *COMPILER_FLAGS, *flags, "-o", str(library), *SOURCES]
+        subprocess.run(command, check=True, capture_output=True)
+        found = ctypes.CDLL(str(library))
+    address, size = ctypes.c_void_p, ctypes.c_int
+    strides, sizes = ctypes.POINTER(ctypes.c_long), ctypes.POINTER(size)
+    found.packed_size.argtypes, found.packed_size.restype = [size], ctypes.c_long
+    found.pack.argtypes = [address, strides, size, address]
+    found.convolve.argtypes = [*[address] * 3, sizes, size]
+    found.differentiate.argtypes = [*[address] * 5, strides, sizes, size]
+    found.chain_forward.argtypes = found.chain_backward.argtypes = [address]
+    functions = (found.pack, found.convolve, found.differentiate)
+    for function in (*functions, found.chain_forward, found.chain_backward):
+        function.restype = None
+    return found
+
+
+def pack(weights: Sequence[Tensor], turned: bool = False) -> Tensor:
+    """Kernels (C, C, 3, 3) fp32, of any strides, as tiles of bf16, one after another.
+
+    Args:
+        turned: as the gradient needs them: seen from the input, outputs are inputs, and taps turn
+            round.
+    """
+    channels = weights[0].shape[0]
+    packed = torch.empty(len(weights), kernels().packed_size(channels), dtype=torch.bfloat16)
+    for weight, to in zip(weights, packed, strict=True):
+        address, strides = weight.data_ptr(), weight.stride()
+        if turned:
+            by_out, by_in, by_row, by_column = strides
+            address += weight.element_size() * 2 * (by_row + by_column)
+            strides = (by_in, by_out, -by_row, -by_column)
+        kernels().pack(address, longs(strides), channels, to.data_ptr())
+    return packed
+
+
+def longs(numbers: Sequence[int]) -> ctypes.Array[ctypes.c_long]:
+    return (ctypes.c_long * len(numbers))(*numbers)
+
+
+def sizes(x: Tensor) -> ctypes.Array[ctypes.c_int]:
+    """Images, height, width and channels of (N, C, H, W)."""
+    images, channels, height, width = x.shape
+    return (ctypes.c_int * 4)(images, height, width, channels)
+
+
+def empty_like(x: Tensor) -> Tensor:
+    """bf16, channels last."""
+    return torch.empty(x.shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
+
+
+def laid_out(x: Tensor) -> Tensor:
+    return x.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
