@@ -62,7 +62,12 @@ def build(flags: tuple[str, ...]) -> ctypes.CDLL:
         library = Path(folder) / "tiles.so"
         command = [compiler, *COMPILER_FLAGS, *flags, "-o", str(library), *SOURCES]
         subprocess.run(command, check=True, capture_output=True)
-        found = ctypes.CDLL(str(library))
+        return load(library)
+
+
+def load(library: Path) -> ctypes.CDLL:
+    """The compiled code, and what each function takes."""
+    found = ctypes.CDLL(str(library))
     address, size = ctypes.c_void_p, ctypes.c_int
     strides, sizes = ctypes.POINTER(ctypes.c_long), ctypes.POINTER(size)
     found.packed_size.argtypes, found.packed_size.restype = [size], ctypes.c_long
