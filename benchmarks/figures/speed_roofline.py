@@ -115,8 +115,10 @@ def _add_peak(figure: Figure, high: float, peak: Row, bandwidth: float) -> Label
     return Label(name, value, ROOF)
 
 
-def _rate(value: float) -> str:
-    return f"{float(f'{value:.3g}'):,g} GFLOP/s"
+def _rate(gflops: float) -> str:
+    """Short enough to stand beside a plot: a GPU's are in TFLOP/s."""
+    value, unit = (gflops / 1000, "TFLOP/s") if gflops >= 10_000 else (gflops, "GFLOP/s")
+    return f"{float(f'{value:.3g}'):,g} {unit}"
 
 
 def _add_results(figure: Figure, rows: Sequence[Row]) -> None:

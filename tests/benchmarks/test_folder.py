@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +73,7 @@ def test_a_large_picture_is_the_small_one_to_a_net(size: tuple[int, int]) -> Non
 
 def test_memory_is_what_the_system_says() -> None:
     """Of a fresh process: one that has freed much takes nothing new for a while."""
+    resource = pytest.importorskip("resource", reason="Windows counts in another way")
     program = "input(); ballast = b'x' * 60_000_000; print('held', flush=True); input()"
     words = [sys.executable, "-c", program]
     child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

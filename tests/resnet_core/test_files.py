@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from pathlib import Path
@@ -36,6 +35,7 @@ def test_a_file_is_flushed_through_a_handle_that_may_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows refuses to flush others (EBADF), as its FlushFileBuffers asks for write access."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows itself would refuse")
     modes: list[int] = []
 
     def flush(descriptor: int) -> None:
