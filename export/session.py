@@ -15,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.bound import Bound
+from export.engines.interface import on_gpu
 from export.threads import allowed_threads
 from resnet_core.errors import ModelError, briefly
 from resnet_core.pictures import WHOLE_SQUARE
@@ -252,4 +253,5 @@ def has_nvidia_gpu() -> bool:
 
 def _describe(provider: str, precision: str) -> str:
     device = next((TITLES[key] for key, name in PROVIDERS.items() if name == provider), provider)
-    return f"ONNX Runtime {ort.__version__}, {device}, {precision}"
+    format_ = precision if device == TITLES["cpu"] else on_gpu(precision)
+    return f"ONNX Runtime {ort.__version__}, {device}, {format_}"

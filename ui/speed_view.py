@@ -121,9 +121,9 @@ def render_rows(stored: StoredSpeed) -> str:
     from benchmarks.throughput.report import HEADINGS, cells
 
     note = (
-        '<p class="lab-note">Intervals are 95 %, of medians over processes and their rounds. A percentile stands where '
-        "there were calls enough to know it; agreement is with PyTorch in fp32 on the test images."
-        "</p>"
+        '<p class="lab-note">Intervals are 95 %, over processes; of fewer than three the range of '
+        "their rounds is given. A percentile stands where there were calls enough to know it; "
+        "agreement is with PyTorch in fp32 on the test images.</p>"
     )
     table = render_table(HEADINGS, [cells(row) for row in stored.rows])
     return table + note + (render_command(stored.command) if stored.command else "")

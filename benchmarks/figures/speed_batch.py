@@ -23,7 +23,14 @@ from benchmarks.figures.speed_style import (
     round_rate,
     short_name,
 )
-from benchmarks.throughput.stored import Row, StoredSpeed, fastest, without_copies
+from benchmarks.throughput.stored import (
+    Row,
+    StoredSpeed,
+    fastest,
+    spread_in_words,
+    without_copies,
+)
+from benchmarks.throughput.summary import INTERVAL
 
 TITLE = "Images a second by batch size"
 NOTHING = "The first point comes when the answers are compared."
@@ -33,7 +40,7 @@ CLEARLY = 1.2
 
 
 def batch_figure(stored: StoredSpeed, model: str, threads: str) -> Figure:
-    """Both axes logarithmic; bars are 95 % intervals of the rounds' medians.
+    """Both axes logarithmic; bars are 95 % intervals over processes, or ranges of few rounds.
 
     Args:
         model: one of those measured.
@@ -49,7 +56,7 @@ def batch_figure(stored: StoredSpeed, model: str, threads: str) -> Figure:
     figure.update_xaxes(
         type="log", rangemode="normal", tickmode="array", tickvals=sizes, ticktext=[*map(str, sizes)]
     )  # fmt: skip
-    ends = [row[f"images_per_second_{end}"] for row in rows for end in ("low", "high")]
+    ends = [end for row in rows for end in _ends(row)]
     axis = log_axis(ends)
     figure.update_yaxes(axis)
     labels = [_add_engine(figure, _line(rows, *pair)) for pair in in_order(rows)]
@@ -91,19 +98,25 @@ def _add_engine(figure: Figure, rows: Sequence[Row]) -> Label:
     line.marker.size = 8
     line.marker.symbol = mark_of(first["engine"], first["precision"])
     line.error_y = {
-        "array": [significant(row["images_per_second_high"] - row["images_per_second"]) for row in rows],
-        "arrayminus": [significant(row["images_per_second"] - row["images_per_second_low"]) for row in rows],
+        "array": [significant(_ends(row)[1] - row["images_per_second"]) for row in rows],
+        "arrayminus": [significant(row["images_per_second"] - _ends(row)[0]) for row in rows],
         "thickness": 1.2, "width": 4,
     }  # fmt: skip
     return Label(short_name(first), rates[-1], colour)
 
 
-def _told(row: Row) -> list[str]:
+def _ends(row: Row) -> tuple[float, float]:
+    """Of the bar; of a single round both are its rate."""
     low, high = row["images_per_second_low"], row["images_per_second_high"]
+    rate = float(row["images_per_second"])
+    return (rate, rate) if low is None or high is None else (float(low), float(high))
+
+
+def _told(row: Row) -> list[str]:
     disturbed = row.get("disturbed_rounds") or 0
     rounds = f"{row['rounds']} rounds" + (f", {disturbed} of them disturbed" if disturbed else "")
     copies = f"<br>{said}" if (said := without_copies(row)) else ""
-    return [f"{row['images_per_second']:,.0f}", f"{low:,.0f} to {high:,.0f}", rounds + copies]
+    return [f"{row['images_per_second']:,.0f}", spread_in_words(row), rounds + copies]
 
 
 def title(rows: Sequence[Row], model: str) -> str:
@@ -114,9 +127,8 @@ def title(rows: Sequence[Row], model: str) -> str:
     others = [fastest(_line(rows, *pair)) for pair in in_order(rows) if pair != _pair(best)]
     if not others:
         return f"{short_name(best)}: {figures}"
-    level = [o for o in others if o["images_per_second_high"] >= best["images_per_second_low"]]
+    level = [other for other in others if _is_level(other, best)]
     if level:
-        # A clear lead is not shown where the intervals meet.
         names = ", ".join(short_name(row) for row in level)
         return f"{short_name(best)} and {names} are about level: {figures}"
     usual = [row for rival in RIVALS for row in others if _pair(row) == rival]
@@ -124,6 +136,13 @@ def title(rows: Sequence[Row], model: str) -> str:
     times = best["images_per_second"] / rival["images_per_second"]
     said = f"{times:.1f}" if times >= CLEARLY else f"{times:.2f}"
     return f"{short_name(best)} is fastest: {figures}, {said} times {short_name(rival)}"
+
+
+def _is_level(other: Row, best: Row) -> bool:
+    """Whether a lead is not shown: intervals meet, or, where there are none, it is a small one."""
+    are_known = all(row.get("images_per_second_spread") == INTERVAL for row in (other, best))
+    is_small = best["images_per_second"] < CLEARLY * other["images_per_second"]
+    return _ends(other)[1] >= _ends(best)[0] or (is_small and not are_known)
 
 
 def _pair(row: Row) -> tuple[str, str]:

@@ -107,9 +107,10 @@ def _add_memory(figure: Figure, low: float, highest_peak: float, bandwidth: Row)
 def _add_peak(figure: Figure, high: float, peak: Row, bandwidth: float) -> Label:
     value, name = peak["value"], f"{peak['precision']} {_rate(peak['value'])}"
     x = _spaced(value / bandwidth, high)
+    of = peak.get("of") or f"matrices of {peak['size']:,} × {peak['size']:,}"
     hover = (
         f"{peak['precision']}: {value:,.1f} GFLOP/s ({peak['lowest']:,.1f} to "
-        f"{peak['highest']:,.1f})<br>matrices of {peak['size']:,} × {peak['size']:,}"
+        f"{peak['highest']:,.1f})<br>{of}"
     )
     add_line(figure, x, [value] * POINTS, name, ROOF, "solid", hover, [[]] * POINTS, width=1.6)
     return Label(name, value, ROOF)
@@ -145,7 +146,7 @@ def _add_results(figure: Figure, rows: Sequence[Row]) -> None:
 def _told(row: Row) -> str:
     said = [
         f"<b>{short_name(row)}</b>, {escape(row['model'])}, batch {row['batch_size']}",
-        f"{row['images_per_second']:,.0f} images/s: {row['attained_gflops']:,.1f} GFLOP/s",
+        f"{row['images_per_second']:,.0f} images/s{' without copies' * bool(row.get('without_copies'))}: {row['attained_gflops']:,.1f} GFLOP/s",
         f"{row['flops_per_byte']:,.1f} FLOP a byte, {row['ideal_flops_per_byte']:,.0f} at best",
     ]
     if row["percent_of_bound"] is None:

@@ -19,8 +19,6 @@ from resnet_core.training.config import default_data_folder
 if TYPE_CHECKING:
     from benchmarks.throughput.cases import Setup
 
-REFERENCE = "pytorch-eager:fp32"
-
 
 def add_load(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "latency against load: the four MLPerf scenarios through the real LoadGen"
@@ -74,21 +72,15 @@ def _setups(settings: LoadSettings) -> list[Setup]:
 
 def _prepare(settings: LoadSettings, data_folder: Path, folder: Path) -> None:
     """Test images and the class that the reference gives each, as files for the processes."""
-    from benchmarks.throughput.cases import Setup
-    from benchmarks.throughput.measure import Worker
+    from benchmarks.throughput.reference import reference_classes
     from export.catalogue import find_exported
-    from export.engines.catalogue import find_choice
     from export.session import OnnxSession
     from resnet_core.data.dataset import load_dataset
 
     data = OnnxSession(find_exported(settings.model).file, "cpu").facts.data
     images = folder / "images.npy"
     np.save(images, load_dataset(data, data_folder).test.images[: settings.images].numpy())
-    reference = Worker(Setup(settings.model, find_choice(REFERENCE), 0)).until_open()
-    try:
-        np.save(folder / "expected.npy", reference.classes(images))
-    finally:
-        reference.close()
+    np.save(folder / "expected.npy", reference_classes(settings.model, images))
 
 
 def _environment() -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Seat:
 
     def _open(self) -> Worker:
         files = {key: str(self.folder / f"{key}.npy") for key in ("images", "expected")}
-        worker = Worker(self.setup, "benchmarks.load.worker", **files).until_open()
+        worker = Worker(self.setup, "benchmarks.load.worker", None, **files).until_open()
         self.name = worker.name
         return worker
 

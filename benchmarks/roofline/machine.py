@@ -1,4 +1,4 @@
-"""What this machine can do at most: its fastest matrix product at each precision, its memory's rate.
+"""What this machine can do at most: its fastest product at each precision, its memory's rate.
 
 Measured, not read from a data sheet: medians of several rounds, warm-up apart, a GPU waited for.
 """
@@ -7,31 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from time import perf_counter
 
 import torch
-from torch import Tensor
 
-from benchmarks.roofline.counting import ELEMENT_BYTES, FLOPS_PER_MULTIPLY_ADD
+from benchmarks.roofline.counting import ELEMENT_BYTES
+from benchmarks.roofline.products import products
 from benchmarks.roofline.roofs import Machine, Rate
 from benchmarks.throughput.cases import ALL
 from resnet_core.training.hardware import Hardware, has_native_bf16
 
-DTYPES = {
-    "fp32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-    "int8": torch.int8,
-}
 # Without these a CPU emulates the format, at a small part of its fp32 rate.
 NATIVE_ON_CPU = {
     "fp16": ("amx_fp16", "avx512_fp16"),
     "int8": ("amx_int8", "avx512_vnni", "avx_vnni"),
 }
-MATRIX_PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"int8": torch._int_mm}
 WARM_RUNS = 2
 
 
@@ -41,6 +34,8 @@ class Effort:
 
     sizes: tuple[int, ...]
     """Rows and columns of the square matrices that are tried; the fastest counts."""
+    images: int
+    """Of the convolution that is tried as well."""
     copied_bytes: int
     """Read in one copy, and as many written: many times what caches hold."""
     rounds: int = 5
@@ -51,8 +46,8 @@ class Effort:
     """After which no further round of a case begins, three apart."""
 
 
-ON_CPU = Effort((512, 1024, 2048), 2**28)
-ON_GPU = Effort((2048, 4096, 8192), 2**31)
+ON_CPU = Effort((512, 1024, 2048), 16, 2**28)
+ON_GPU = Effort((2048, 4096, 8192), 512, 2**31)
 LEAST_ROUNDS = 3
 
 
@@ -120,13 +115,11 @@ def _peak(device: torch.device, threads: int | str, precision: str, effort: Effo
     reason = why_not(device, precision)
     if reason is not None:
         return Rate(device.type, threads, precision, None, reason=reason)
-    multiply = MATRIX_PRODUCTS.get(precision, torch.mm)
     tried = []
-    for size in effort.sizes:
-        left, right = (_matrix(size, precision, device) for _ in range(2))
-        rounds = time_rounds(partial(multiply, left, right), effort, _waiting(device))
-        flops = FLOPS_PER_MULTIPLY_ADD * size**3
-        tried.append(_rate(device, threads, precision, flops, rounds, size))
+    for product in products(effort.sizes, effort.images, precision, device):
+        rounds = time_rounds(product.run, effort, _waiting(device))
+        rate = _rate(device, threads, precision, product.flops, rounds, product.size)
+        tried.append(replace(rate, of=product.name))
     return max(tried, key=lambda rate: rate.value or 0.0)
 
 
@@ -143,14 +136,6 @@ def _rate(
 ) -> Rate:  # fmt: skip
     rates = [work / seconds / 1e9 for seconds in rounds]
     return Rate(device.type, threads, precision, median(rates), min(rates), max(rates), size)
-
-
-def _matrix(size: int, precision: str, device: torch.device) -> Tensor:
-    """Numbers that neither overflow nor become tiny, which some chips multiply slowly."""
-    values = torch.randn(size, size, device=device)
-    return (values.mul(32).clamp(-127, 127) if precision == "int8" else values).to(
-        DTYPES[precision]
-    )
 
 
 def _waiting(device: torch.device) -> Callable[[], None]:

@@ -15,15 +15,17 @@ class Rate:
     threads: int | str
     """A number, or all."""
     precision: str | None
-    """Of a matrix product; None for memory."""
+    """Of a product; None for memory."""
     value: float | None
     """The median: GFLOP/s, or GB/s read and written together. None where there is none."""
     lowest: float | None = None
     highest: float | None = None
     size: int | None = None
-    """The matrices' rows, or the bytes that one copy reads."""
+    """The matrices' rows, the images convolved, or the bytes that one copy reads."""
     reason: str | None = None
     """Why there is no figure."""
+    of: str | None = None
+    """What was multiplied, in words; older files say nothing, and mean matrices."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Machine:
     bandwidths: tuple[Rate, ...]
 
     def peak(self, device: str, threads: int | str, precision: str) -> Rate:
-        """GFLOP/s of the fastest matrix product; without a value where there is none."""
+        """GFLOP/s of the fastest product; without a value where there is none."""
         for rate in self.peaks:
             if (rate.device, rate.threads, rate.precision) == (device, threads, precision):
                 return rate
@@ -49,7 +51,7 @@ class Machine:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "peak_unit": "GFLOP/s of a matrix product, median; a multiply-add is 2",
+            "peak_unit": "GFLOP/s of the fastest product tried, median; a multiply-add is 2",
             "bandwidth_unit": "GB/s of a large copy, median, bytes read and written together",
             "peaks": [asdict(rate) for rate in self.peaks],
             "bandwidths": [asdict(rate) for rate in self.bandwidths],

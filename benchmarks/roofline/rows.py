@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.roofline.counting import ELEMENT_BYTES, Counted
 from benchmarks.roofline.roofs import Machine
+from benchmarks.throughput.stored import WITHOUT_COPIES
 
 ON_GPU = {"CUDA", "TensorRT"}
 BEYOND = "more than was measured to be possible: measure again while nothing else runs"
@@ -16,6 +17,8 @@ Row = dict[str, Any]
 def place_rows(rows: Iterable[Row], counted: Mapping[str, Counted], machine: Machine) -> list[Row]:
     """Each measured row with the rate it reached and the roofs above it.
 
+    On a GPU that is the rate of pixels that lie there already, where it was measured: its memory's
+    roof says nothing of the way there, and `without_copies` tells which it is.
     `bound_gflops` is the lower of the peak and of what memory feeds when every layer's tensors go
     through it; caches that hold them can beat that one. `ideal_bound_gflops` counts only weights,
     input and output, and can't be beaten: a row above it carries a `doubt`. Where a roof is not
@@ -37,9 +40,14 @@ def device_of(row: Row) -> str:
 
 def _placed(row: Row, counted: Counted, machine: Machine) -> Row:
     device, precision = device_of(row), row["precision"]
-    attained = counted.flops * row["images_per_second"] / 1e9
-    known = ("model", "engine", "precision", "threads", "batch_size", "images_per_second")
-    placed = {key: row[key] for key in known} | {"device": device, "attained_gflops": attained}
+    held = row.get(WITHOUT_COPIES)
+    rate = row["images_per_second"] if held is None else held
+    attained = counted.flops * rate / 1e9
+    known = ("model", "engine", "precision", "threads", "batch_size")
+    placed = {key: row[key] for key in known} | {
+        "images_per_second": rate, "without_copies": held is not None, "device": device,
+        "attained_gflops": attained,
+    }  # fmt: skip
     if precision not in ELEMENT_BYTES:
         return placed | _unknown(f"how many bytes a value of {precision} takes is not known")
     traffic = counted.traffic(precision, row["batch_size"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throughput.settings import SpeedSettings, split_words
-from benchmarks.throughput.stored import without_copies
+from benchmarks.throughput.stored import spread_in_words, without_copies
 from resnet_core.console import Commands
 from resnet_core.training.config import default_data_folder
 
@@ -108,6 +108,6 @@ def _figures(row: dict[str, Any]) -> str:
     disturbed = f", {row['disturbed_rounds']} rounds disturbed" if row["disturbed_rounds"] else ""
     copies = f", {said}" if (said := without_copies(row)) else ""
     return (
-        f"{row['images_per_second']:10,.0f} images/s ({row['images_per_second_low']:,.0f} to "
-        f"{row['images_per_second_high']:,.0f}), {row['p50_ms'] or float('nan'):.2f} ms{copies}{disturbed}"
+        f"{row['images_per_second']:10,.0f} images/s ({spread_in_words(row)}), "
+        f"{row['p50_ms'] or float('nan'):.2f} ms{copies}{disturbed}"
     )

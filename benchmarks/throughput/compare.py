@@ -10,11 +10,10 @@ from typing import Any
 
 from benchmarks.depth.statistics import difference
 from benchmarks.throughput.stored import CASE, Row, StoredSpeed, case_of, has_figure
+from benchmarks.throughput.summary import LEAST_PROCESSES, log_means
 from resnet_core.errors import ConfigError
 
 SIGNIFICANT = 0.05
-LEAST_STARTS = 3
-"""Processes of each side from which they, and not their rounds, are what is compared."""
 FASTER, SLOWER, LEVEL, UNTESTED = "faster", "slower", "no difference shown", "one round: no test"
 
 
@@ -24,9 +23,10 @@ class Compared:
 
     case: dict[str, Any]
     a_images_per_second: float
+    """The geometric mean of what is compared; of a file that holds no rounds, its figure."""
     b_images_per_second: float
+    """Likewise."""
     ratio: float
-    """Of geometric means."""
     low: float | None = None
     """Of the ratio's 95 % interval; None where there is nothing to test."""
     high: float | None = None
@@ -58,8 +58,8 @@ class Compared:
         )
 
     def is_below(self, threshold: float) -> bool:
-        """Whether the whole interval is below a ratio."""
-        return self.high is not None and self.high < threshold
+        """Whether it is shown to be slower, and its whole interval is below a ratio."""
+        return self.verdict == SLOWER and self.high is not None and self.high < threshold
 
     def to_dict(self) -> dict[str, Any]:
         facts = asdict(self)
@@ -102,32 +102,30 @@ def compare_speed(a: StoredSpeed, b: StoredSpeed) -> Comparison:
 
 def _compare(a: Row, b: Row) -> Compared:
     case = {key: a[key] for key in CASE}
-    rates = a["images_per_second"], b["images_per_second"]
     first, second, unit = _samples(a, b)
-    found = difference(second, first, None) if first and second else None
-    if found is None:
+    if not first or not second:
+        rates = a["images_per_second"], b["images_per_second"]
         return Compared(case, *rates, rates[1] / rates[0])
+    means = exp(fmean(first)), exp(fmean(second))
+    found = difference(second, first, None)
+    if found is None:
+        return Compared(case, *means, means[1] / means[0])
     low, high = exp(found.low), exp(found.high)
     return Compared(
-        case, *rates, exp(found.value), low, high, found.t, found.degrees, found.p, None, unit
+        case, *means, exp(found.value), low, high, found.t, found.degrees, found.p, None, unit
     )
 
 
 def _samples(a: Row, b: Row) -> tuple[list[float], list[float], str]:
     """Logarithms of what is compared; empty where a file does not hold its rounds."""
-    by_start = [_by_start(row) for row in (a, b)]
-    if min(map(len, by_start)) >= LEAST_STARTS:
-        return by_start[0], by_start[1], "processes"
-    first, second = ([log(rate) for rate in row.get("rates", ())] for row in (a, b))
+    rates = [row.get("rates", ()) for row in (a, b)]
+    means = [
+        list(log_means(row.get("rates", ()), row.get("starts", ())).values()) for row in (a, b)
+    ]
+    if min(map(len, means)) >= LEAST_PROCESSES:
+        return means[0], means[1], "processes"
+    first, second = ([*map(log, of)] for of in rates)
     return first, second, "rounds"
-
-
-def _by_start(row: Row) -> list[float]:
-    """The mean logarithm of each process's rates."""
-    groups: dict[int, list[float]] = {}
-    for start, rate in zip(row.get("starts", ()), row.get("rates", ()), strict=False):
-        groups.setdefault(start, []).append(log(rate))
-    return [fmean(group) for group in groups.values()]
 
 
 def _with_holm(rows: Sequence[Compared]) -> list[Compared]:
@@ -155,6 +153,11 @@ def summary(found: Comparison) -> str:
     }
     said = [f"{count} {word}" for word, count in counts.items() if count]
     return f"Of {len(found.rows)} cases in both: {', '.join(said)}."
+
+
+def failed(found: Comparison) -> list[Row]:
+    """Cases of a that b tried and has no figure for: engines that crashed or answered wrongly."""
+    return [row for row in found.lost if not has_figure(row) and row["reason"]]
 
 
 def why_lost(row: Row) -> str:

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.settings import Method
-from benchmarks.throughput.stored import WITHOUT_COPIES
-from benchmarks.throughput.summary import median_interval
+from benchmarks.throughput.stored import WITHOUT_COPIES, spread_fields
 from export.latency import percentiles
 from resnet_core.errors import LabError
 
@@ -34,14 +34,26 @@ END_LIMIT_SECONDS = 10
 class Worker:
     """The process of one setup, asked a line at a time."""
 
-    def __init__(self, setup: Setup, module: str = WORKER, **more: Any):
-        """Start it; `module` is what runs there, `more` goes into the first line that it is told."""
+    def __init__(
+        self,
+        setup: Setup,
+        module: str = WORKER,
+        variables: Mapping[str, str] | None = None,
+        **more: Any,
+    ):
+        """Start it.
+
+        Args:
+            module: what runs there.
+            variables: of its environment, besides this process's.
+            more: goes into the first line that it is told.
+        """
         self.setup = setup
         threads = {"OMP_NUM_THREADS": str(setup.threads)} if setup.threads else {}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,
-            env=os.environ | threads,
+            env=os.environ | threads | dict(variables or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -158,11 +170,9 @@ class Result:
         if not self.is_valid or not rates:
             return row | {"images_per_second": None}
         starts = self.starts[batch][: len(rates)]
-        median, low, high = median_interval(rates, starts)
         return row | {
-            "images_per_second": median,
-            "images_per_second_low": low,
-            "images_per_second_high": high,
+            "images_per_second": median(rates),
+            **spread_fields(rates, starts),
             "rounds": len(rates),
             "disturbed_rounds": self.disturbed.get(batch, 0),
             "rates": [float(f"{rate:.6g}") for rate in rates],
@@ -174,9 +184,8 @@ class Result:
     def _without_copies(self, batch: int) -> dict[str, Any]:
         if not (rates := self.held_rates.get(batch)):
             return {}
-        names = (WITHOUT_COPIES, f"{WITHOUT_COPIES}_low", f"{WITHOUT_COPIES}_high")
-        interval = median_interval(rates, self.starts[batch][: len(rates)])
-        return dict(zip(names, interval, strict=True))
+        spread = spread_fields(rates, self.starts[batch][: len(rates)], WITHOUT_COPIES)
+        return {WITHOUT_COPIES: median(rates), **spread}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from benchmarks.throughput.stored import (
     Row,
     StoredSpeed,
     has_figure,
+    spread_in_words,
     without_copies,
 )
 
@@ -24,12 +25,13 @@ NOTHING = "–"
 MOST_NAMED = 4
 COLUMNS = (
     "model", "engine", "precision", "threads", "batch_size", "valid", "reason",
-    "images_per_second", "images_per_second_low", "images_per_second_high", "rounds",
+    "images_per_second", "images_per_second_low", "images_per_second_high",
+    "images_per_second_spread", "rounds",
     WITHOUT_COPIES, "disturbed_rounds", "p50_ms", "p90_ms", "p99_ms", "agreement_percent", "test_error_percent",
     "runs",
 )  # fmt: skip
 HEADINGS = (
-    "model", "engine", "threads", "batch", "images/s", "95 % interval", "p50", "p90", "p99",
+    "model", "engine", "threads", "batch", "images/s", "95 % interval, or range", "p50", "p90", "p99",
     "agreement", "rounds",
 )  # fmt: skip
 COMPARED_HEADINGS = (
@@ -51,7 +53,6 @@ def cells(row: Row) -> list[str]:
     if not has_figure(row):
         why = f"no figure: {row['reason']}" if not row["valid"] else "not measured yet"
         return [*who, why, *[NOTHING] * 4, agreed, NOTHING]
-    low, high = row["images_per_second_low"], row["images_per_second_high"]
     disturbed = row.get("disturbed_rounds")
     rounds = f"{row['rounds']}, {disturbed} disturbed" if disturbed else f"{row['rounds']}"
     times = [_milliseconds(row.get(f"p{number}_ms")) for number in (50, 90, 99)]
@@ -59,7 +60,7 @@ def cells(row: Row) -> list[str]:
     if copies := without_copies(row):
         rate += f" ({copies})"
     return [
-        *who, rate, f"{low:,.0f} to {high:,.0f}", *times, agreed, rounds,
+        *who, rate, spread_in_words(row), *times, agreed, rounds,
     ]  # fmt: skip
 
 
@@ -124,8 +125,8 @@ def comparison_text(a: StoredSpeed, b: StoredSpeed, found: Comparison) -> str:
 
 def lost_and_gained(found: Comparison) -> list[str]:
     """Which cases only one of two files has a figure for: each that failed, the others counted."""
-    failed = [row for row in found.lost if not has_figure(row)]
-    lines = [f"No figure in the second: {_who(row)}: {why_lost(row)}" for row in failed]
+    empty = [row for row in found.lost if not has_figure(row)]
+    lines = [f"No figure in the second: {_who(row)}: {why_lost(row)}" for row in empty]
     absent = [row for row in found.lost if has_figure(row)]
     for rows, one, other in ((absent, "first", "second"), (found.gained, "second", "first")):
         if rows:

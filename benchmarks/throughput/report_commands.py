@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throughput.commands import as_table
-from benchmarks.throughput.stored import read_speed
+from benchmarks.throughput.stored import CASE, case_of, read_speed
 from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_text
@@ -22,7 +22,8 @@ def add_speed_reports(commands: Commands[argparse.ArgumentParser]) -> None:
     compare.add_argument("b", type=Path, help="results after, or of the other")
     compare.add_argument(
         "--fail-under", type=float, metavar="RATIO",
-        help="end with status 1 if a case's interval of b over a is wholly below this",
+        help="end with status 1 if a case is shown to be slower and its interval of b over a is "
+        "wholly below this, or if a case of a fails in b",
     )  # fmt: skip
     compare.add_argument("--json", action="store_true", help="print one JSON object")
     compare.set_defaults(execute=_compare)
@@ -36,7 +37,7 @@ def add_speed_reports(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from benchmarks.throughput.compare import compare_speed, in_words
+    from benchmarks.throughput.compare import compare_speed, failed, in_words, why_lost
     from benchmarks.throughput.machine import differences
     from benchmarks.throughput.report import comparison_text
 
@@ -46,6 +47,7 @@ def _compare(options: argparse.Namespace) -> int:
     a, b = read_speed(options.a), read_speed(options.b)
     found = compare_speed(a, b)
     slow = [row for row in found.rows if limit is not None and row.is_below(limit)]
+    broken = failed(found) if limit is not None else []
     if options.json:
         told: dict[str, Any] = {
             "rows": [row.to_dict() for row in found.rows],
@@ -53,14 +55,21 @@ def _compare(options: argparse.Namespace) -> int:
             "gained": list(found.gained),
             "environments": [dict(zip(("what", "a", "b"), d, strict=True)) for d in differences(a.environment, b.environment)],
             "below": [row.case for row in slow],
+            "failed": [dict(zip(CASE, case_of(row), strict=True)) for row in broken],
         }  # fmt: skip
         print(json.dumps(told, indent=2))
     else:
         print(comparison_text(a, b, found))
     for row in slow:
-        who = ", ".join(f"{key} {value}" for key, value in row.case.items())
-        print(f"Below {limit:g}: {who}: {in_words(row)}", file=sys.stderr)
-    return 1 if slow else 0
+        print(f"Below {limit:g}: {_who(row.case)}: {in_words(row)}", file=sys.stderr)
+    for lost in broken:
+        case = dict(zip(CASE, case_of(lost), strict=True))
+        print(f"Fails in the second: {_who(case)}: {why_lost(lost)}", file=sys.stderr)
+    return 1 if slow or broken else 0
+
+
+def _who(case: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in case.items())
 
 
 def _report(options: argparse.Namespace) -> None:

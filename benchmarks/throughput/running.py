@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from benchmarks.throughput.cases import Setup, plan_setups
 from benchmarks.throughput.measure import Result, Worker, check_answers, measure, workers
 from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.settings import SpeedSettings
 from export.catalogue import find_exported
-from export.engines.catalogue import find_choice, library_versions
+from export.engines.catalogue import library_versions
 from export.session import ModelFacts, OnnxSession
 from resnet_core.errors import ConfigError
-
-REFERENCE = "pytorch-eager:fp32"
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,10 @@ def steps(settings: SpeedSettings, results: Sequence[Result], gate: Gate) -> Ite
 def _check(
     opened: Sequence[tuple[Result, Worker]], models: Sequence[str], gate: Gate, folder: Path
 ) -> None:
-    """Put the same test images to the reference and to every engine."""
+    """Put the same test images to the reference, on the CPU, and to every engine."""
     images = folder / "images.npy"
     np.save(images, gate.images)
-    reference = find_choice(REFERENCE)
-    expected = {}
-    for model in models:
-        with workers([Result(Setup(model, reference, 0))]) as [(_, worker)]:
-            expected[model] = worker.classes(images)
+    expected = {model: reference_classes(model, images) for model in models}
     check_answers(opened, images, expected, gate.labels)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.throughput.summary import INTERVAL, RANGE, spread_of
 from resnet_core.errors import ConfigError
 from resnet_core.files import read_json
 from resnet_core.zoo import zoo_entries
@@ -15,6 +16,7 @@ FORMAT = "resnet-lab-throughput-1"
 SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "studies" / "speed"
 WITHOUT_COPIES = "images_per_second_without_copies"
 """Of a row: pixels and answers stay on the device; absent where the device is the CPU."""
+RATE = "images_per_second"
 CASE = ("model", "engine", "precision", "threads", "batch_size")
 Row = dict[str, Any]
 
@@ -66,6 +68,24 @@ def without_copies(row: Row) -> str:
     return "" if rate is None else f"{rate:,.0f} without copies"
 
 
+def spread_fields(
+    rates: Sequence[float], starts: Sequence[int], name: str = RATE
+) -> dict[str, Any]:
+    """What a row says of how well a rate is known; None each where it was measured once."""
+    found = spread_of(rates, starts)
+    low, high, kind = (found.low, found.high, found.kind) if found else (None, None, None)
+    return {f"{name}_low": low, f"{name}_high": high, f"{name}_spread": kind}
+
+
+def spread_in_words(row: Row) -> str:
+    """An interval as it is; a range is said to be one."""
+    low, high, kind = (row.get(f"{RATE}_{end}") for end in ("low", "high", "spread"))
+    if low is None or high is None:
+        return "one round"
+    said = f"{low:,.0f} to {high:,.0f}"
+    return said if kind == INTERVAL else f"{RANGE} {said}"
+
+
 def case_of(row: Row) -> tuple[Any, ...]:
     """What names a row in every file: model, engine, precision, threads, batch size."""
     return tuple(row[key] for key in CASE)
@@ -87,7 +107,7 @@ def read_speed(path: Path) -> StoredSpeed:
         raise ConfigError(
             f"{path} holds no results of `benchmarks throughput`: choose a file that it wrote."
         )
-    rows = tuple(held["rows"])
+    rows = tuple(map(_with_spread, held["rows"]))
     return StoredSpeed(
         environment=held["environment"],
         command=held.get("command", ""),
@@ -97,6 +117,13 @@ def read_speed(path: Path) -> StoredSpeed:
         rows=rows,
         began_at=held.get("began_at", ""),
     )
+
+
+def _with_spread(row: Row) -> Row:
+    """The row, its spread by today's rule: older files hold bootstrap intervals of few processes."""
+    if not row.get("rates"):
+        return row
+    return row | spread_fields(row["rates"], row.get("starts", ()))
 
 
 def is_speed(held: Any) -> bool:

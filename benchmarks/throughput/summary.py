@@ -1,50 +1,66 @@
-"""Medians of rounds with bootstrap intervals."""
+"""What several rounds say of a rate: a median, and how well it is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
+
+from benchmarks.depth.statistics import half_width
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+LEAST_PROCESSES = 3
+"""From so many on they tell how the next one will do."""
+INTERVAL, RANGE = "95 % interval", "range"
 
 
-def median_interval(
-    values: Sequence[float], starts: Sequence[int] = (), seed: int = 0
-) -> tuple[float, float, float]:
-    """The median and its 95 % bootstrap interval, by percentiles of resampled medians.
+@dataclass(frozen=True)
+class Spread:
+    """Where a rate lies, in its unit."""
 
-    Processes of one engine differ by more than their rounds do, so where there are several,
-    processes are drawn first and then rounds within each: drawn alone, rounds would tell how well
-    these very processes are known, and not how the next one will do.
+    low: float
+    high: float
+    kind: str
+    """`INTERVAL`, or `RANGE`: the lowest and highest round."""
+
+
+def spread_of(rates: Sequence[float], starts: Sequence[int] = ()) -> Spread | None:
+    """The 95 % interval of a rate over processes, or the range of its rounds where they are few.
+
+    Processes of one engine differ by more than their rounds do, so the interval is of their means:
+    Student's t on logarithms. Resampling three processes, as a bootstrap would, gives intervals
+    that hold the truth in 77 to 89 of 100 cases (five: 89), these in 94 to 97. Of fewer than three
+    processes no interval is worth its name.
 
     Args:
-        starts: the process that gave each value; not said, they are all of one.
+        starts: the process that gave each rate; not said, they are all of one.
+
+    Returns:
+        None of a single rate.
     """
+    means = list(log_means(rates, starts).values())
+    if len(means) >= LEAST_PROCESSES:
+        middle, half = fmean(means), half_width(means) or 0.0
+        return Spread(exp(middle - half), exp(middle + half), INTERVAL)
+    return Spread(min(rates), max(rates), RANGE) if len(rates) > 1 else None
+
+
+def log_means(rates: Sequence[float], starts: Sequence[int] = ()) -> dict[int, float]:
+    """By process, the mean logarithm of its rates."""
+    groups: dict[int, list[float]] = {}
+    for start, rate in zip(starts or [1] * len(rates), rates, strict=False):
+        groups.setdefault(start, []).append(log(rate))
+    return {start: fmean(group) for start, group in groups.items()}
+
+
+def median_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+    """The median of one process's rounds and its 95 % bootstrap interval, by percentiles."""
     data = np.asarray(values, dtype=float)
     rng = np.random.default_rng(seed)
-    if len(set(starts)) > 1:
-        drawn = _medians_of_processes(data, np.asarray(starts), rng)
-    else:
-        drawn = np.median(rng.choice(data, (RESAMPLES, len(data))), axis=1)
+    drawn = np.median(rng.choice(data, (RESAMPLES, len(data))), axis=1)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(np.median(data)), float(low), float(high)
-
-
-def _medians_of_processes(
-    data: NDArray[np.float64], starts: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """The median of each resample, (RESAMPLES,); a process drawn gives as many rounds as it has."""
-    groups = [data[starts == start] for start in np.unique(starts)]
-    sizes = np.array([len(group) for group in groups])
-    most = int(sizes.max())
-    # A row a process, short ones filled up: an interrupted process has fewer rounds.
-    rates = np.array([np.pad(g, (0, most - len(g)), constant_values=np.nan) for g in groups])
-    process = rng.integers(len(groups), size=(RESAMPLES, len(groups), 1))
-    own = np.broadcast_to(sizes[process], (RESAMPLES, len(groups), most))
-    drawn = rates[process, rng.integers(own)]
-    drawn = np.where(np.arange(most) < own, drawn, np.nan)
-    medians: NDArray[np.float64] = np.nanmedian(drawn.reshape(RESAMPLES, -1), axis=1)
-    return medians

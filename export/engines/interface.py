@@ -39,6 +39,11 @@ class HoldsImages(Protocol):
         """Copy images there once; each call answers them there, and returns when it is done."""
 
 
+def on_gpu(precision: str) -> str:
+    """What a format is on a GPU: convolutions of fp32 round their inputs to TF32, which is faster."""
+    return "fp32 (TF32)" if precision == "fp32" else precision
+
+
 def cannot_answer(name: str, error: Exception) -> ModelError:
     """What a library's own exception becomes."""
     return ModelError(f"{name} failed ({briefly(error)}): choose another engine.")

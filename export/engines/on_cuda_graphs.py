@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, padded_size
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, on_gpu, padded_size
 
 if TYPE_CHECKING:
     import torch
@@ -136,7 +136,7 @@ def _open(file: Path, precision: str, threads: int) -> OpenModel:
     dtype = getattr(torch, DTYPES[precision])
     model.network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     library = torch.__version__.split("+")[0]
-    name = f"PyTorch {library}, CUDA, graphs, batch norms folded, {precision}"
+    name = f"PyTorch {library}, CUDA, graphs, batch norms folded, {on_gpu(precision)}"
     return _OnCudaGraphs(model.to(torch.device("cuda")), precision, name)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, on_gpu
 from export.engines.profile_pytorch import profiler
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def _open(is_compiled: bool, file: Path, precision: str, threads: int) -> OpenMo
         return logits
 
     how = "compiled" if is_compiled else "eager"
-    name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {precision}"
+    format_ = on_gpu(precision) if device.type == "cuda" else precision
+    name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {format_}"
     kind = _OnGpu if device.type == "cuda" else _OnPyTorch
     return kind(hardware.wrap(answer), device, name, model)
 

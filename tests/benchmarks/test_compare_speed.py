@@ -117,6 +117,37 @@ def test_fail_under_ends_with_1_only_when_the_whole_interval_is_below(run_module
     assert run_module("benchmarks", "compare-speed", *paths, "--fail-under", "0").returncode == 2
 
 
+def test_fail_under_ends_with_1_where_an_engine_no_longer_answers(run_module, pair) -> None:
+    a = [speed_row(), speed_row(engine="openvino-cpu"), speed_row(batch=64)]
+    wrong = failed_row("openvino-cpu", "fp32", "only 70 % agree", agreement=70.0)
+    done = run_module(
+        "benchmarks", "compare-speed", *pair(a, [speed_row(), wrong]), "--fail-under", "0.9"
+    )
+    assert done.returncode == 1 and "Fails in the second" in done.stderr
+    assert "only 70 % agree" in done.stderr
+    done = run_module("benchmarks", "compare-speed", *pair(a, a[:1]), "--fail-under", "0.9")
+    assert done.returncode == 0, done.stderr  # what was not measured has not failed
+
+
+def test_what_holm_lets_pass_is_not_surely_slower(pair) -> None:
+    """One of forty cases is below by chance; alone it would count."""
+    rates = [1000.0, 1010.0, 990.0, 1005.0]
+    slower = [rate * factor for rate, factor in zip(rates, (0.985, 0.975, 0.98, 0.96), strict=True)]
+    one = compare_speed(*map(read_speed, pair([speed_row(rates=rates)], [speed_row(rates=slower)])))
+    assert one.rows[0].is_below(1.0)
+    a = [speed_row(batch=batch, rates=rates) for batch in range(1, 41)]
+    b = [speed_row(batch=1, rates=slower), *a[1:]]
+    among_many = compare_speed(*map(read_speed, pair(a, b))).rows[0]
+    assert among_many.p == one.rows[0].p and not among_many.is_below(1.0)
+
+
+def test_rates_and_their_ratio_are_of_the_same_means(pair) -> None:
+    a, b = speed_row(rates=[100.0, 100.0, 900.0]), speed_row(rates=[200.0, 200.0, 50.0])
+    row = compare_speed(*map(read_speed, pair([a], [b]))).rows[0]
+    assert row.a_images_per_second == pytest.approx(np.exp(np.log(a["rates"]).mean()))
+    assert row.ratio == pytest.approx(row.b_images_per_second / row.a_images_per_second)
+
+
 def test_nothing_in_common_is_an_error(pair) -> None:
     with pytest.raises(ConfigError, match="no measured case in common"):
         compare_speed(*map(read_speed, pair([speed_row()], [speed_row(batch=2)])))

@@ -178,7 +178,7 @@ class Planted:
     opened = 0
     asked: tuple[str, ...] = ()
 
-    def __init__(self, setup: Setup, module: str, **files: str):
+    def __init__(self, setup: Setup, module: str, variables: None, **files: str):
         Planted.opened += 1
 
     def until_open(self) -> Planted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.roofline import machine as measured
 from benchmarks.roofline.commands import count_named
 from benchmarks.roofline.counting import Counted, Layer, count_network
 from benchmarks.roofline.machine import Effort, measure_machine, time_rounds
+from benchmarks.roofline.products import products
 from benchmarks.roofline.roofs import Machine, Rate
 from benchmarks.roofline.rows import BEYOND, place_rows
 from resnet_core.errors import ConfigError
@@ -28,7 +30,9 @@ NETS = [
     for shortcut in ("A", "B", "tutorial")
     if (name, shortcut) != ("highway8", "tutorial")
 ]
-TINY = Effort(sizes=(32, 64), copied_bytes=2**16, rounds=3, round_seconds=0.0, case_seconds=0.0)
+TINY = Effort(
+    sizes=(32, 64), images=1, copied_bytes=2**16, rounds=3, round_seconds=0.0, case_seconds=0.0
+)
 
 
 @pytest.mark.parametrize(("name", "shortcut"), NETS)
@@ -173,7 +177,7 @@ def test_a_round_is_the_mean_of_its_repeats_and_warming_up_is_not_counted() -> N
     def work() -> None:
         now[0] += next(took)
 
-    effort = Effort((1,), 1, rounds=3, round_seconds=1.0, case_seconds=100.0)
+    effort = Effort((1,), 1, 1, rounds=3, round_seconds=1.0, case_seconds=100.0)
     assert time_rounds(work, effort, clock=lambda: now[0] + next(clock)) == [2.0, 2.0, 5.0]
 
 
@@ -183,17 +187,23 @@ def test_long_cases_end_after_three_rounds() -> None:
     def work() -> None:
         now[0] += 10.0
 
-    effort = Effort((1,), 1, rounds=50, round_seconds=0.1, case_seconds=1.0)
+    effort = Effort((1,), 1, 1, rounds=50, round_seconds=0.1, case_seconds=1.0)
     assert time_rounds(work, effort, clock=lambda: now[0]) == [10.0] * 3
 
 
-def test_the_fastest_size_is_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([[1e-6, 3e-6, 2e-6], [64e-6, 8e-6, 4e-6]])
+def test_the_fastest_product_is_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Medians: 2 x 32^3 in 2 microseconds, 2 x 64^3 in 8: the second is faster.
+    matrices = [[1e-6, 3e-6, 2e-6], [64e-6, 8e-6, 4e-6]]
+    seconds = iter([*matrices, [1.0]])
     monkeypatch.setattr(measured, "time_rounds", lambda *_: next(seconds))
     rate = measured._peak(torch.device("cpu"), 1, "fp32", TINY)
-    # Medians: 2 x 32^3 in 2 microseconds, 2 x 64^3 in 8: the second is faster.
+    assert rate.of == "matrices of 64 × 64"
     assert rate.size == 64 and rate.value == pytest.approx(2 * 64**3 / 8e-6 / 1e9)
     assert rate.lowest == pytest.approx(2 * 64**3 / 64e-6 / 1e9)
+    seconds = iter([*matrices, [1e-6]])
+    rate = measured._peak(torch.device("cpu"), 1, "fp32", TINY)
+    assert rate.of == "3 × 3 convolutions of 256 channels"
+    assert rate.value == pytest.approx(2 * 16**2 * 256**2 * 9 / 1e-6 / 1e9)
     monkeypatch.setattr(measured, "time_rounds", lambda *_: [1e-6, 2e-6, 9e-6])
     copied = measured._bandwidth(torch.device("cpu"), 1, TINY)
     assert copied.value == pytest.approx(2 * 2**16 / 2e-6 / 1e9)
@@ -229,11 +239,28 @@ def test_a_format_the_chip_emulates_gets_a_reason(monkeypatch: pytest.MonkeyPatc
 
 def test_int8_products_are_exact() -> None:
     """What is timed as int8 is an int8 product, and of numbers that exercise the chip."""
-    a, b = (measured._matrix(64, "int8", torch.device("cpu")) for _ in range(2))
-    assert a.dtype == torch.int8 and a.unique().numel() > 50
-    torch.testing.assert_close(
-        measured.MATRIX_PRODUCTS["int8"](a, b).long(), a.long() @ b.long(), atol=0, rtol=0
-    )
+    for product in products((64,), 1, "int8", torch.device("cpu")):
+        assert isinstance(product.run, partial)
+        a, b = product.run.args
+        assert a.dtype == torch.int8 and a.unique().numel() > 50
+        torch.testing.assert_close(product.run().long(), a.long() @ b.long(), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_timed_is_as_much_work_as_is_said(precision: str) -> None:
+    for product in products((32,), 2, precision, torch.device("cpu")):
+        with FlopCounterMode(display=False) as theirs:
+            product.run()
+        assert theirs.get_total_flops() == product.flops
+
+
+def test_a_gpus_pixels_are_counted_without_their_way_there() -> None:
+    row = ROW | {"runs": "PyTorch 2.15.0, CUDA", "images_per_second_without_copies": 2e6}
+    (placed,) = place_rows([row], {"net": NET}, machine(20.0, 1e3, "cuda", "all"))
+    assert placed["without_copies"] and placed["images_per_second"] == 2e6
+    assert placed["attained_gflops"] == pytest.approx(2.0)
+    (usual,) = place_rows([ROW], {"net": NET}, machine(20.0, 1e3))
+    assert not usual["without_copies"] and usual["images_per_second"] == 1e6
 
 
 def test_nets_are_found_by_name_file_or_built(tmp_path: Path) -> None:

@@ -64,11 +64,24 @@ def test_a_gpus_engines_are_held_against_what_most_use_there(stored) -> None:
 
 def test_a_small_lead_is_not_rounded_away(stored) -> None:
     found = stored(
-        speed_row(rates=[999, 1000, 1001]),
-        speed_row(engine="openvino-cpu", rates=[1040, 1041, 1042]),
+        speed_row(rates=[999, 1000, 1001], starts=[1, 2, 3]),
+        speed_row(engine="openvino-cpu", rates=[1040, 1041, 1042], starts=[1, 2, 3]),
     )
     title = batch_figure(found, "resnet20_v1", "all").layout.title.text
     assert title.endswith("1.04 times ONNX RT CPU fp32")
+
+
+def test_a_small_lead_of_few_processes_is_no_lead(stored) -> None:
+    found = stored(
+        speed_row(rates=[1000]), speed_row(engine="openvino-cpu", rates=[1040, 1041, 1042])
+    )
+    figure = batch_figure(found, "resnet20_v1", "all")
+    assert "are about level" in figure.layout.title.text
+    lines = {trace.name: trace for trace in figure.data}
+    alone = lines["ONNX RT CPU fp32"]
+    assert [*alone.error_y.array, *alone.error_y.arrayminus] == [0, 0]
+    assert alone.customdata[0][1] == "one round"
+    assert lines["OpenVINO fp32"].customdata[0][1] == "range 1,040 to 1,042"
 
 
 def test_no_lead_is_claimed_where_intervals_meet(stored) -> None:

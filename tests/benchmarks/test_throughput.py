@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from benchmarks.throughput import measure as measurement
 from benchmarks.throughput.cases import Setup, plan_setups
 from benchmarks.throughput.measure import ROOT, Result, measure, workers
 from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.report import cells, speed_csv
 from benchmarks.throughput.settings import Method
-from benchmarks.throughput.stored import StoredSpeed
-from benchmarks.throughput.summary import median_interval
+from benchmarks.throughput.stored import StoredSpeed, spread_in_words
+from benchmarks.throughput.summary import INTERVAL, RANGE, Spread, median_interval, spread_of
 from benchmarks.throughput.worker import _time
 from export.engines.catalogue import ENGINES, Choice, find_choice
 from export.latency import percentiles, samples_needed
@@ -215,37 +215,47 @@ def test_medians_and_percentiles_are_what_they_are_called() -> None:
     assert percentiles([1.0] * 661)["p99_ms"] is None and percentiles([1.0] * 662)["p99_ms"] == 1.0
 
 
-@pytest.mark.parametrize(
-    "processes", [((1.0, 2.0), (5.0, 7.0)), ((1.0, 2.0, 4.0), (9.0,)), ((3.0, 8.0), (4.0,), (6.0,))]
-)
-def test_rounds_are_drawn_within_processes(processes: tuple[tuple[float, ...], ...]) -> None:
-    """Against every resample there is, each with its probability."""
-    medians, weights = [], []
-    for drawn in product(processes, repeat=len(processes)):
-        rounds = list(product(*(product(each, repeat=len(each)) for each in drawn)))
-        medians += [np.median(np.concatenate(each)) for each in rounds]
-        weights += [1 / len(rounds)] * len(rounds)
-    order = np.argsort(medians)
-    below = np.cumsum(np.array(weights)[order]) / sum(weights)
-    low, high = (
-        np.array(medians)[order][np.searchsorted(below, share)] for share in (0.025, 0.975)
-    )
-    values = [value for each in processes for value in each]
+def test_three_processes_have_an_interval_of_their_means() -> None:
+    """Student's t on logarithms; an interrupted process has fewer rounds, and counts as much."""
+    processes = [(90.0, 110.0), (130.0, 120.0), (100.0,)]
+    values = [rate for each in processes for rate in each]
     starts = [at for at, each in enumerate(processes, start=1) for _ in each]
-    assert median_interval(values, starts) == pytest.approx((np.median(values), low, high))
+    means = [np.log(each).mean() for each in processes]
+    low, high = np.exp(stats.t.interval(0.95, 2, np.mean(means), stats.sem(means)))
+    found = spread_of(values, starts)
+    assert found is not None and found.kind == INTERVAL
+    assert (found.low, found.high) == pytest.approx((low, high))
 
 
-def test_processes_that_differ_widen_the_interval_and_one_does_not() -> None:
-    """Sixty rounds seem to know the median well; three processes do not."""
-    values, starts = [1.0] * 20 + [2.0] * 20 + [3.0] * 20, [1] * 20 + [2] * 20 + [3] * 20
-    assert median_interval(values) == (2.0, 2.0, 2.0) == median_interval(values, [1] * 60)
-    assert median_interval(values, starts) == (2.0, 1.0, 3.0)
+def test_ninety_five_of_a_hundred_intervals_hold_the_truth() -> None:
+    rng = np.random.default_rng(7)
+    starts = np.repeat([1, 2, 3], 3)
+    drawn = rng.normal(0, 0.03, (600, 3)).repeat(3, axis=1) + rng.normal(0, 0.01, (600, 9))
+    found = [spread_of(np.exp(each).tolist(), starts.tolist()) for each in drawn]
+    held = np.mean([spread is not None and spread.low <= 1 <= spread.high for spread in found])
+    assert held == pytest.approx(0.95, abs=0.03)
+
+
+def test_few_processes_have_a_range_and_one_round_has_nothing() -> None:
+    assert spread_of([3.0, 1.0, 2.0]) == Spread(1.0, 3.0, RANGE)
+    assert spread_of([3.0, 1.0, 2.0], [1, 2, 2]) == Spread(1.0, 3.0, RANGE)
+    assert spread_of([3.0]) is None
+
+
+def test_rows_say_what_kind_of_spread_they_hold() -> None:
     result = Result(SETUP)
-    result.rates, result.held_rates = {4: values}, {4: [10 * value for value in values]}
-    result.starts, result.latencies_ms = {4: [*starts, 3]}, {4: [1.0]}  # interrupted after a round
-    (row,) = result.rows([4])
-    assert (row["images_per_second_low"], row["images_per_second_high"]) == (1.0, 3.0)
-    assert row["images_per_second_without_copies_low"] == 10.0 and len(row["starts"]) == 60
+    values = [1.0] * 20 + [2.0] * 20 + [3.0] * 20
+    result.rates = {1: values, 4: [1.0, 2.0], 8: [5.0]}
+    result.held_rates = {1: [10 * value for value in values]}
+    result.starts = {1: [1] * 20 + [2] * 20 + [3] * 20 + [3], 4: [1, 2], 8: [1]}  # interrupted
+    result.latencies_ms = {1: [1.0], 4: [1.0], 8: [1.0]}
+    many, few, one = result.rows([1, 4, 8])
+    assert many["images_per_second_spread"] == INTERVAL and len(many["starts"]) == 60
+    assert many["images_per_second_low"] < 1.0 and many["images_per_second_high"] > 3.0
+    low = many["images_per_second_without_copies_low"]
+    assert low == pytest.approx(10 * many["images_per_second_low"])
+    assert spread_in_words(few) == "range 1 to 2" and spread_in_words(one) == "one round"
+    assert one["images_per_second"] == 5.0 and one["images_per_second_high"] is None
 
 
 def test_setups_are_every_combination() -> None:
@@ -292,3 +302,17 @@ def test_engines_open_side_by_side_but_for_those_that_time_kernels(monkeypatch) 
     assert told[:4] == [f"{w} {e}" for w in ("start", "open") for e in engines[1:]]
     assert told[4:8] == [f"start {alone}", f"open {alone}", "end onnxruntime-cpu", f"end {alone}"]
     assert sorted(told[8:]) == sorted(f"close {key}" for key in engines)
+
+
+def test_the_reference_is_computed_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU would round its convolutions to TF32, and be held against itself."""
+    seen: list[str | None] = []
+
+    def popen(*_: object, env: dict[str, str], **__: object) -> None:
+        seen.append(env.get("CUDA_VISIBLE_DEVICES"))
+        raise InterruptedError
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(InterruptedError):
+        reference_classes("resnet20_v1", Path("images.npy"))
+    assert seen == [""]
