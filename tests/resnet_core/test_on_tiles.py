@@ -155,10 +155,11 @@ def rounded_as_kept(stage: nn.Module, x: Tensor) -> Tensor:
 
     def normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
         y = F.conv2d(x, _Rounded.apply(conv.weight), padding=1)
+        y = _Rounded.apply(y)
         mean, variance = y.mean((0, 2, 3)), y.var((0, 2, 3), correction=0)
         scale = norm.weight / (variance + norm.eps).sqrt()
         shift = norm.bias - mean * scale
-        return _Rounded.apply(y) * scale[:, None, None] + shift[:, None, None]
+        return y * scale[:, None, None] + shift[:, None, None]
 
     for block in stage:
         inner = _Rounded.apply(F.relu(normalised(block.conv1, block.bn1, x)))
@@ -182,11 +183,13 @@ def test_a_chain_gives_what_its_blocks_give(kind: type[PlainBlock], shape) -> No
     x.requires_grad_()
     out = stage(x)
     out.backward(gradient)
-    assert distance(out, exact) < 2 * BF16_STEP
-    assert relative(x.grad, exact_x.grad) < 0.02
+    assert distance(out, exact) < 4 * BF16_STEP
+    # Where a rounding goes the other way, so may a ReLU: with every layer more of them.
+    limit = 0.06 * blocks
+    assert relative(x.grad, exact_x.grad) < limit
     found, wanted = dict(stage.named_parameters()), dict(exact_stage.named_parameters())
     worst = {name: relative(found[name].grad, wanted[name].grad) for name in wanted}
-    assert max(worst.values()) < 0.04, worst
+    assert max(worst.values()) < limit, worst
 
 
 def relative(ours: Tensor | None, exact: Tensor | None) -> float:
@@ -215,6 +218,32 @@ def test_what_is_no_number_is_seen_behind_a_chain() -> None:
     x = laid_out(2, 16, 8, 8).relu()
     x[1, 3, 4, 5] = float("nan")
     assert stage(x).isnan().any()
+    (block, *_) = stage
+    assert block.bn1.running_var.isnan().all() and block.bn1.running_mean.isnan().all()
+
+
+def test_a_channel_that_hardly_varies_is_normalised_as_it_is_kept() -> None:
+    """A bf16 step of its mean is more than its deviation: statistics are of the rounded values."""
+    stage = stage_of(ResidualBlock, 1, 16)
+    chain_blocks(stage)
+    conv, norm = stage[0].conv1, stage[0].bn1
+    x = (1 + laid_out(8, 16, 8, 8) / 300).bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[:, :, 1, 1].copy_(torch.eye(16))  # what goes in comes out
+        norm.running_mean.zero_(), norm.running_var.zero_()
+    stage(x)
+    exact = x.double()
+    mean, variance = exact.mean((0, 2, 3)), exact.var((0, 2, 3))
+    torch.testing.assert_close(norm.running_mean.double() / norm.momentum, mean, rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        norm.running_var.double() / norm.momentum, variance, rtol=1e-3, atol=0
+    )
+
+
+def test_what_the_code_can_not_read_is_refused() -> None:
+    with pytest.raises(AssertionError):
+        convolve(laid_out(1, 16, 8, 8), torch.randn(16, 16, 3, 3, dtype=torch.float64))
 
 
 def test_blocks_that_change_the_shape_stand_before_the_chain() -> None:

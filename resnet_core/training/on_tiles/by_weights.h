@@ -55,7 +55,7 @@ class Stack {
   explicit Stack(const Shape& shape)
       : shape(shape),
         pictures(std::max(1, FEWEST_POSITIONS / apart())),
-        positions(padded_up(pictures * apart() + shape.row(), DEPTH)),
+        positions(padded_up(pictures * apart(), DEPTH)),
         // An odd number of lines keeps the channels out of step in the cache.
         pitch(long(positions / DEPTH | 1) * DEPTH),
         before(2 * shape.row() + 2),  // the last tap looks back so far
@@ -78,7 +78,7 @@ class Stack {
   // The picture is laid: adds up those that lie here once there are enough.
   void next(float* sums) {
     if (++laid < pictures) return;
-    add(sums);
+    add(sums, positions);
     laid = 0;
   }
 
@@ -86,15 +86,33 @@ class Stack {
   void finish(float* sums) {
     if (!laid) return;
     const long rest = (long(laid) * apart() + before) * shape.channels;
-    std::fill(even.begin + rest, even.begin + even.size, 0);
-    std::fill(odd.begin + rest, odd.begin + odd.size, 0);
-    add(sums);
+    const int used = padded_up(laid * apart(), DEPTH);
+    const long end = (used + before) * shape.channels;
+    std::fill(even.begin + rest, even.begin + end, 0);
+    std::fill(odd.begin + rest, odd.begin + end, 0);
+    add(sums, used);
     laid = 0;
   }
 
  private:
   // Neighbours of a line in pairs, from the first on and from the one before it on.
   void lay_pairs(const bf16* pixels, long at) {
+#ifdef __AVX512F__  // as every chip with tiles has: a pair is one number of 32 bits
+    const long step = 2L * shape.channels;
+    for (int channel = 0; channel < shape.channels; channel += SIDE) {
+      const bf16* here = pixels + channel;
+      bf16 *to_odd = odd.begin + at + 2 * channel, *to_even = even.begin + at + 2 * channel;
+      __m512i left = _mm512_setzero_si512();
+      for (int x = 0; x < shape.width; x += 2, here += step, to_odd += step, to_even += step) {
+        const __m512i middle = _mm512_cvtepu16_epi32(read(here)),
+                      right = _mm512_cvtepu16_epi32(read(here + shape.channels));
+        _mm512_storeu_si512(to_odd, _mm512_or_si512(left, _mm512_slli_epi32(middle, 16)));
+        _mm512_storeu_si512(to_even, _mm512_or_si512(middle, _mm512_slli_epi32(right, 16)));
+        left = right;
+      }
+      _mm512_storeu_si512(to_odd, left);
+    }
+#else
     const __m256i zero = _mm256_setzero_si256();
     for (int x = 0; x <= shape.width; x += 2, at += 2 * shape.channels)
       for (int channel = 0; channel < shape.channels; channel += SIDE) {
@@ -105,17 +123,18 @@ class Stack {
         if (x < shape.width)
           interleave(middle, read(here + shape.channels), even.begin + at + 2 * channel);
       }
+#endif
   }
 
-  void add(float* sums) const {
+  void add(float* sums, int used) const {
     for (int in = 0; in < shape.channels; in += SIDE)
       for (int out = 0; out < shape.channels; out += SIDE)
         for (int dy = 0; dy < 3; dy++, sums += 3 * CELLS)
           add_row_of_taps(inputs.begin + in * pitch,
-                          (before - dy * shape.row()) * shape.channels + 2 * out, sums);
+                          (before - dy * shape.row()) * shape.channels + 2 * out, sums, used);
   }
 
-  void add_row_of_taps(const bf16* input, long gradient, float* sums) const {
+  void add_row_of_taps(const bf16* input, long gradient, float* sums, int used) const {
     const long by_channel = pitch * sizeof(bf16), by_pair = 2 * shape.channels * sizeof(bf16);
     const bf16 *first = even.begin + gradient, *second = odd.begin + gradient;
     const bf16* third = first - 2 * shape.channels;
@@ -123,7 +142,7 @@ class Stack {
     LOAD(0, sums, 64);
     LOAD(1, sums + CELLS, 64);
     LOAD(2, sums + 2 * CELLS, 64);
-    for (int position = 0; position < positions; position += DEPTH) {
+    for (int position = 0; position < used; position += DEPTH) {
       const long at = long(position) * shape.channels;
       LOAD(3, input + position, by_channel);
       LOAD(4, first + at, by_pair);

@@ -61,7 +61,7 @@ struct Norm {
       : scale(channels), shift(channels), middle(channels), of_y(channels), rest(channels) {}
 };
 
-// Forward: writes a convolution down, and adds up its values and their squares.
+// Forward: writes a convolution down, and adds up its values, as they are kept, and their squares.
 struct Measurer {
   bf16* to;
   const float* around;
@@ -70,9 +70,10 @@ struct Measurer {
     bf16* to;
     Row around;
     Pair pair;
-    void take(Row values, long place) {
-      narrow16(values, to + place);
-      values -= around;
+    void take(Row sums, long place) {
+      const Halves kept = narrowed(sums);
+      std::memcpy(to + place, &kept, sizeof kept);
+      const Row values = widened(kept) - around;
       pair.first += values;
       pair.second += values * values;
     }
@@ -233,10 +234,10 @@ class Forward : Run {
     for (int channel = 0; channel < shape.channels; channel++) {
       const long at = long(layer) * shape.channels + channel;
       const double offset = totals.total(0, channel) / values();
-      const double variance = std::max(0., totals.total(1, channel) / values() - offset * offset);
+      const double variance = totals.total(1, channel) / values() - offset * offset;
       chain.mean[at] += float(offset);
-      chain.variance[at] = float(variance);
-      set_scale(layer, channel, chain.mean[at], variance);
+      chain.variance[at] = float(std::max(variance, 0.));  // in this order NaN stays
+      set_scale(layer, channel, chain.mean[at], chain.variance[at]);
     }
   }
 
@@ -311,17 +312,19 @@ class Backward : Run {
   // The gradient by what all blocks give, where that is positive.
   void begin(const Share& share, Sums& sums) {
     const Norm& norm = norms[layers - 1];
-    const bf16* y = convolved(layers - 1);
+    // Of their own: what is written might be anything else, for all a compiler knows.
+    const bf16 *const y = convolved(layers - 1), *const out = chain.out, *const given = chain.gradient;
+    bf16* const to = outer;
+    const long channels = shape.channels, picture = shape.picture();
     totals.clear(share.thread);
     for (long image = share.begin; image < share.end; image++) {
-      for (int channel = 0; channel < shape.channels; channel += SIDE) {
+      for (int channel = 0; channel < channels; channel += SIDE) {
         Pair pair = sums.at(channel);
         const Row mean = row(norm.middle.begin + channel);
-        for (long at = image * shape.picture() + channel; at < (image + 1) * shape.picture();
-             at += shape.channels) {
-          const Row gradient =
-              where_positive(widen16(chain.out + at), widen16(chain.gradient + at));
-          narrow16(gradient, outer + at);
+        const long end = (image + 1) * picture;
+        for (long at = image * picture + channel; at < end; at += channels) {
+          const Row gradient = where_positive(widen16(out + at), widen16(given + at));
+          narrow16(gradient, to + at);
           pair.first += gradient;
           pair.second += gradient * (widen16(y + at) - mean);
         }

@@ -119,6 +119,7 @@ class _Chain(ctypes.Structure):
 
 def _describe(x: Tensor, eps: float, is_residual: bool, **tensors: Tensor) -> Any:
     """Where everything lies, for the code; the tensors have to outlive its run."""
+    assert all(tensors[name].dtype == torch.float32 for name in ("gamma", "beta", "mean"))
     return ctypes.byref(
         _Chain(
             sizes=sizes(x),
@@ -209,7 +210,7 @@ def chain_gradient(
     gradient, x, packed = laid_out(gradient), laid_out(x), pack(list(weights), turned=True)
     gamma, beta = gamma.contiguous(), beta.contiguous()
     work = torch.empty(2, x.numel(), dtype=torch.bfloat16)
-    to_x, to_weights = empty_like(x), torch.empty(weights.shape)
+    to_x, to_weights = empty_like(x), torch.empty(weights.shape, dtype=torch.float32)
     to_gamma, to_beta = torch.empty_like(gamma), torch.empty_like(beta)
     kernels().chain_backward(
         _describe(
@@ -239,7 +240,7 @@ def _(
     gradient: Tensor, x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor, out: Tensor,
     kept: Tensor, mean: Tensor, variance: Tensor, eps: float, is_residual: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    to_weights = torch.empty(weights.shape)
+    to_weights = torch.empty(weights.shape, dtype=torch.float32)
     return empty_like(x), to_weights, torch.empty_like(gamma), torch.empty_like(beta)
 
 
@@ -249,7 +250,8 @@ def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     ctx.set_materialize_grads(False)
 
 
-def _backward(ctx, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+def _backward(ctx, gradient: Tensor, *others: None) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+    assert all(of_others is None for of_others in others), "only what comes out has a gradient"
     found = chain_gradient(gradient, *ctx.saved_tensors, ctx.eps, ctx.is_residual)
     return *found, None, None, None
 

@@ -88,6 +88,7 @@ def pack(weights: Sequence[Tensor], turned: bool = False) -> Tensor:
         turned: as the gradient needs them: seen from the input, outputs are inputs, and taps turn
             round.
     """
+    assert all(weight.dtype == torch.float32 for weight in weights)
     channels = weights[0].shape[0]
     packed = torch.empty(len(weights), kernels().packed_size(channels), dtype=torch.bfloat16)
     for weight, to in zip(weights, packed, strict=True):

@@ -59,20 +59,26 @@ struct Tiles {
 
 // Eight tiles of 16 rows of 64 bytes. Other libraries remember how a thread's tiles were set up, so
 // they are set up so again afterwards.
+// Compilers take the 64 bytes of a configuration for 8, and might leave out what fills the others.
 class Tiles {
   alignas(64) uint8_t before[64];
 
+  void keep_all_bytes() { __asm__ volatile("" : "+m"(before)); }
+
  public:
   Tiles() {
+    alignas(64) static const uint8_t wanted[64] = {
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // palette
+        64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0,  // bytes of a row
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0,  // rows
+    };
     _tile_storeconfig(before);
-    alignas(64) uint8_t wanted[64] = {1};
-    for (int tile = 0; tile < 8; tile++) {
-      wanted[16 + 2 * tile] = 64;
-      wanted[48 + tile] = 16;
-    }
+    keep_all_bytes();
     _tile_loadconfig(wanted);
   }
   ~Tiles() {
+    keep_all_bytes();
     if (before[0])
       _tile_loadconfig(before);
     else
@@ -105,20 +111,32 @@ inline Row row(const float* from) {
 
 inline void put(Row numbers, float* to) { std::memcpy(to, &numbers, sizeof numbers); }
 
+inline Row widened(Halves halves) {
+#ifdef __AVX512F__  // two instructions, where a compiler may find six
+  return (Row)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)halves), 16);
+#else
+  return (Row)(__builtin_convertvector(halves, Bits) << 16);
+#endif
+}
+
 inline Row widen16(const bf16* from) {
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
-  return (Row)(__builtin_convertvector(halves, Bits) << 16);
+  return widened(halves);
 }
 
 // Nearest bf16, ties to even. A chip's NaN stays one.
-inline void narrow16(Row numbers, bf16* to) {
+inline Halves narrowed(Row numbers) {
 #ifdef __AVX512BF16__  // as every chip with tiles has
-  const Halves halves = (Halves)_mm512_cvtneps_pbh((__m512)numbers);
+  return (Halves)_mm512_cvtneps_pbh((__m512)numbers);
 #else
   const Bits bits = (Bits)numbers;
-  const Halves halves = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, Halves);
+  return __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, Halves);
 #endif
+}
+
+inline void narrow16(Row numbers, bf16* to) {
+  const Halves halves = narrowed(numbers);
   std::memcpy(to, &halves, sizeof halves);
 }
 
