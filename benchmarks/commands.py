@@ -14,6 +14,7 @@ from benchmarks.folder.commands import add_folder
 from benchmarks.load.commands import add_load
 from benchmarks.roofline.commands import add_roofline
 from benchmarks.roofline.profile_commands import add_profile
+from benchmarks.rounds import check_rounds
 from benchmarks.throughput.commands import add_throughput
 from benchmarks.throughput.report_commands import add_speed_reports
 from benchmarks.transfer.commands import add_transfer
@@ -68,8 +69,9 @@ def _training(options: argparse.Namespace) -> None:
     from resnet_core.models.config import parse_model_name
     from resnet_core.training.config import default_data_folder
 
-    model = parse_model_name(options.model)
     dataset = load_dataset(options.data, options.data_folder or default_data_folder())
+    classes, size = len(dataset.class_names), dataset.train.images.shape[1]
+    model = parse_model_name(options.model, classes=classes, input_size=size)
     result = compare_training(model, dataset, options.recipe, options.rounds, options.seconds)
     _print(result, "images_per_second", "images/s", options.json)
 
@@ -77,6 +79,7 @@ def _training(options: argparse.Namespace) -> None:
 def _app(options: argparse.Namespace) -> None:
     from benchmarks.app_speed import compare_busy, compare_request, compare_start
 
+    check_rounds(options.rounds)
     parts = {
         "start": (compare_start, "seconds", "s"),
         "request": (compare_request, "ms", "ms"),

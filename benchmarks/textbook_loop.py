@@ -30,7 +30,7 @@ class TextbookImages(TorchDataset):
         self.transform = transforms.Compose(
             [
                 transforms.ToPILImage(),
-                transforms.RandomCrop(32, padding=4),
+                transforms.RandomCrop(split.images.shape[1], padding=4),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
                 transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.rounds import Comparison
+from benchmarks.rounds import Comparison, check_rounds
 from benchmarks.textbook_loop import textbook_apart
 from resnet_core.data.dataset import Dataset
 from resnet_core.events import Stepped
@@ -17,16 +17,24 @@ from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.loop import train
-from resnet_core.training.recipes import find_recipe
+from resnet_core.training.recipes import MOST_EPOCHS, find_recipe
 
 UNTIMED_EVENTS = 2
 
 
 def engine_events(
-    model: ModelConfig, dataset: Dataset, recipe: str, folder: Path
+    model: ModelConfig, dataset: Dataset, recipe: str, folder: Path, compiled: bool
 ) -> Iterator[Stepped]:
-    """The product's own training, as a person would start it: its progress events."""
-    config = TrainConfig(model, dataset.name, find_recipe(recipe), data_folder="")
+    """The product's own training, as a person would start it: its progress events.
+
+    As long as a run can be: on a fast machine a recipe's own epochs are over before the rounds are.
+
+    Args:
+        compiled: as is chosen for the recipe's own epochs.
+    """
+    endless = find_recipe(recipe).changed(epochs=float(MOST_EPOCHS))
+    switch = "on" if compiled else "off"
+    config = TrainConfig(model, dataset.name, endless, data_folder="", compile=switch)
     for event in train(config, dataset, RunFolder(folder)):
         if isinstance(event, Stepped):
             yield event
@@ -39,7 +47,11 @@ def compare_training(
 
     Both run on the device that this engine chooses here, each in a process of its own that stands
     still while the other works. Warm-up (compiling and the first steps) is timed apart and reported.
+
+    Raises:
+        ConfigError: nothing would be measured.
     """
+    check_rounds(rounds, seconds)
     batch_size = find_recipe(recipe).batch_size
     images = round(find_recipe(recipe).epochs * len(dataset.train))
     hardware = choose_hardware("auto", "auto", "auto", images)
@@ -49,7 +61,7 @@ def compare_training(
         textbook_apart(model, dataset.train, batch_size, hardware) as textbook,
     ):
         began = perf_counter()
-        engine = engine_events(model, dataset, recipe, Path(folder))
+        engine = engine_events(model, dataset, recipe, Path(folder), hardware.compiled)
         next(engine)
         warm_up_seconds = perf_counter() - began
         for _ in range(rounds):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import Comparison
+from benchmarks.rounds import Comparison, check_rounds
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
 
@@ -94,6 +94,7 @@ def compare_with_vendor(
         engine: such as openvino-cpu:fp32, one of `TOOLS`.
 
     Raises:
+        ConfigError: nothing would be measured.
         LabError: the engine can't be used here, or the vendor's tool failed.
     """
     from benchmarks.throughput.cases import Setup
@@ -101,6 +102,7 @@ def compare_with_vendor(
     from export.catalogue import find_exported
     from export.engines.catalogue import find_choice
 
+    check_rounds(rounds, seconds)
     tool, measure = TOOLS[engine]
     worker = Worker(Setup(model, find_choice(engine), threads)).until_open()
     file = find_exported(model).file

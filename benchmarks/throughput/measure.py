@@ -86,7 +86,7 @@ class Worker:
 
     def _tell(self, what: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # a process that has ended: what is heard next says so
             self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
 
@@ -106,7 +106,7 @@ class Worker:
 
     def let_go(self) -> None:
         """Tell it that nothing more is asked, at which it ends."""
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from multiprocessing import active_children
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from benchmarks import textbook_loop, training_speed
-from benchmarks.textbook_loop import Textbook, textbook_apart, textbook_steps
-from benchmarks.training_speed import compare_training
+from benchmarks.__main__ import main
+from benchmarks.textbook_loop import Textbook, TextbookImages, textbook_apart, textbook_steps
+from benchmarks.training_speed import compare_training, engine_events
 from resnet_core.data.dataset import Dataset, Split
 from resnet_core.events import Stepped
 from resnet_core.models.config import ModelConfig, parse_model_name
+from resnet_core.training import loop
 from resnet_core.training.hardware import Hardware
 from resnet_core.training.recipes import find_recipe
 
@@ -82,6 +85,33 @@ def test_both_are_timed_on_the_device_that_the_engine_chooses(
     assert set(seen) == {ELSEWHERE} and result["environment"]["device"] == "meta"
     before, after = waits
     assert 0 < before < after == len(seen)
+
+
+def test_a_recipes_end_does_not_end_the_measurement(tmp_path: Path) -> None:
+    """On a fast machine ten epochs of few images are over at once."""
+    noise = Split(torch.randint(256, (32, 32, 32, 3), dtype=torch.uint8), torch.arange(32) % 10)
+    dataset = Dataset("few", noise, noise, tuple("abcdefghij"))
+    short = find_recipe("fast").changed(epochs=1.0, batch_size=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_speed, "find_recipe", lambda _: short)
+        patch.setattr(loop, "STEP_EVENT_EVERY_SECONDS", 0.0)
+        events = engine_events(MODEL, dataset, "fast", tmp_path / "run", compiled=False)
+        steps = [next(events).step for _ in range(12)]  # an epoch has three
+    assert steps == list(range(1, 13))
+
+
+def test_pictures_of_another_size_are_cropped_to_it() -> None:
+    large = Split(torch.zeros(4, 64, 64, 3, dtype=torch.uint8), torch.arange(4))
+    assert TextbookImages(large)[0][0].shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    "words", [["training", "--seconds", "0"], ["training", "--rounds", "0"], ["app", "--rounds", "0"],
+              ["vendors", "--rounds", "0"]],
+)  # fmt: skip
+def test_nothing_to_measure_is_said_before_anything_starts(words, capsys) -> None:
+    assert main([*words, *(["--data", "shapes"] if words[0] == "training" else [])]) == 2
+    assert "should be" in capsys.readouterr().err
 
 
 def test_the_textbook_trains_in_a_process_of_its_own_which_ends_with_the_comparison() -> None:
