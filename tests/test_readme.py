@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.depth.report import cells_in_words
-from benchmarks.depth.results import read_results
+from benchmarks.depth.results import find_cell, read_results
+from benchmarks.depth.spreads import compare_nets
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
 from benchmarks.throughput.stored import CASE, WITHOUT_COPIES, fastest, read_speed
 from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
@@ -51,6 +52,24 @@ def test_a_shipped_study_stands_in_its_table(name: str) -> None:
     for cell in cells:
         family, depth, seeds, train, test, *_ = cells_in_words(cell)
         assert f"| {family} {depth} | {seeds} | {train} | {test} |" in README
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (("plain", 110), ("plain", 20), "(110 layers by {} points of test error, {} to {})"),
+        (("resnet_v1", 20), ("resnet_v1", 110), "(by {} points, {} to {})"),
+        (("plain", 110), ("resnet_v1", 110), "skips are worth {} points ({} to {})"),
+    ],
+)
+def test_what_depth_does_is_told_with_its_interval(first, second, words: str) -> None:
+    cells = read_results(read_study(SHIPPED_FOLDER / "cifar10-fast-30"))
+    nets = [find_cell(cells, *net) for net in (first, second)]
+    assert nets[0] and nets[1]
+    found = compare_nets(cells, "test", nets[0], nets[1])
+    assert found is not None and found.is_above
+    told = (f"{figure:.2f}" for figure in (found.value, found.low, found.high))
+    assert words.format(*told) in README
 
 
 @pytest.mark.parametrize(
