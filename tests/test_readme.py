@@ -12,6 +12,7 @@ from benchmarks.depth.report import cells_in_words
 from benchmarks.depth.results import find_cell, read_results
 from benchmarks.depth.spreads import compare_nets
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
+from benchmarks.depth.verdicts import Outcome, judge
 from benchmarks.throughput.stored import CASE, WITHOUT_COPIES, fastest, read_speed
 from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
 from benchmarks.work.report import time_finding
@@ -70,6 +71,26 @@ def test_what_depth_does_is_told_with_its_interval(first, second, words: str) ->
     assert found is not None and found.is_above
     told = (f"{figure:.2f}" for figure in (found.value, found.low, found.high))
     assert words.format(*told) in README
+
+
+def test_which_papers_figures_are_reproduced_is_told() -> None:
+    study = read_study(SHIPPED_FOLDER / "cifar10-fast-30")
+    found = judge(read_results(study), study.recipe.epochs)
+    places = {
+        outcome: [v for v in found if "reproduces" in v.claim and v.outcome is outcome]
+        for outcome in Outcome
+    }
+    depths = {
+        outcome: [verdict.claim.split()[2] for verdict in verdicts]
+        for outcome, verdicts in places.items()
+    }
+    assert depths[Outcome.SHOWN] == ["20"] and "ResNet-20 reproduces the paper's figure" in README
+    for outcome, words in (
+        (Outcome.TOO_FEW, "of {} and {} layers, {} and {} points above the paper's, too few runs"),
+        (Outcome.TOO_CLOSE, "of {} and {}, {} and {} points above, it is too close to tell"),
+    ):
+        gaps = [re.findall(r"\+(\d.\d\d) points", v.figures)[0] for v in places[outcome]]
+        assert words.format(*depths[outcome], *gaps) in README
 
 
 @pytest.mark.parametrize(

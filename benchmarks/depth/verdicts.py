@@ -31,6 +31,8 @@ class Outcome(Enum):
     NOT_SHOWN = "not shown"
     REFUTED = "the opposite is shown"
     TOO_FEW = "too few runs"
+    TOO_CLOSE = "too close to tell"
+    """Open, and 200 runs of each net would leave it open."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Verdict:
     @property
     def still_needed(self) -> str:
         """A sentence on the runs it would take; empty where none or unknown."""
+        if self.outcome is Outcome.TOO_CLOSE:
+            return f"{MOST_SEEDS} runs a net would not decide it."
         if not self.more_runs:
             return ""
         runs = "at least 1 more run" if self.more_runs == 1 else f"about {self.more_runs} more runs"
@@ -134,12 +138,19 @@ class _Judge:
             outcome = Outcome.SHOWN
         elif found.is_below:
             outcome = Outcome.REFUTED
-        more = _more_runs(found, higher, lower) if outcome is Outcome.NOT_SHOWN else None
-        said = describe_difference(found, higher.title, lower.title)
-        return Verdict(claim, outcome, f"{figures}: {said}", more)
+        figures += f": {describe_difference(found, higher.title, lower.title)}"
+        if outcome is not Outcome.NOT_SHOWN:
+            return Verdict(claim, outcome, figures)
+        return _open(claim, outcome, figures, _more_runs(found, higher, lower))
+
+
+def _open(claim: str, outcome: Outcome, figures: str, more_runs: int | None) -> Verdict:
+    """A verdict that more runs would decide, or that none would."""
+    return Verdict(claim, Outcome.TOO_CLOSE if more_runs is None else outcome, figures, more_runs)
 
 
 def _more_runs(found: Difference, *nets: Cell) -> int | None:
+    """None where 200 of each net would not show the difference."""
     runs = [len(net.runs) for net in nets]
     seeds = seeds_to_show(found.value, found.spreads, max(runs))
     return None if seeds is None else sum(max(0, seeds - number) for number in runs)
@@ -187,12 +198,11 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
         lacks = f"{gap:+.2f} points, but one run a net has no spread to judge it by"
         return Verdict(claim, Outcome.TOO_FEW, f"{ours}: {lacks} {theirs}", 1)
     outcome = _placed(found)
-    more = _more_to_place(found, len(cell.runs)) if outcome is Outcome.TOO_FEW else None
     said = describe_difference(found, cell.title, "the paper's run")
     figures = f"{ours}: {said} {theirs}"
-    if outcome is Outcome.TOO_FEW and more is None:
-        figures += f"; {MOST_SEEDS} runs would not decide it"
-    return Verdict(claim, outcome, figures, more)
+    if outcome is not Outcome.TOO_FEW:
+        return Verdict(claim, outcome, figures)
+    return _open(claim, outcome, figures, _more_to_place(found, len(cell.runs)))
 
 
 def _placed(found: Difference) -> Outcome:
@@ -203,5 +213,6 @@ def _placed(found: Difference) -> Outcome:
 
 
 def _more_to_place(found: Difference, runs: int) -> int | None:
+    """None where 200 would not: the spread of the paper's one run stays, however many are ours."""
     needed = runs_to_place(abs(found.value - PAPER_MARGIN_POINTS), runs, found.spreads[0])
     return None if needed is None else needed - runs

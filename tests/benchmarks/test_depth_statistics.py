@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.__main__ import main
+from benchmarks.depth.page import render_verdicts
 from benchmarks.depth.report import as_table, study_csv
 from benchmarks.depth.results import Cell, FinishedRun, find_cell, read_results
 from benchmarks.depth.spreads import compare_nets
@@ -216,6 +218,36 @@ def test_a_verdict_of_spread_nets_names_the_runs_that_it_lacks() -> None:
         assert verdict.still_needed == "It would take about 2 more runs to decide it."
 
 
+def test_what_no_number_of_runs_decides_is_not_called_too_few_of_them() -> None:
+    close = [cell("plain", 20, [9.0, 9.2], [9.0, 9.2]), cell("plain", 56, [9.0, 9.201], [9.0, 9.2])]
+    for found in judge(close, epochs=30):
+        page = render_verdicts([found])
+        assert found.outcome is Outcome.TOO_CLOSE and found.more_runs is None
+        assert ">too close to tell<" in page and "200 runs a net would not decide it" in page
+
+
+def test_the_shipped_study_tells_what_is_too_close_from_what_lacks_runs() -> None:
+    """Where the bound is nearer than the paper's one run is sure to 95 %, runs of ours can't help."""
+    study = read_study(SHIPPED_FOLDER / "cifar10-fast-30")
+    cells = read_results(study)
+    widest = find_cell(cells, "resnet_v1", 56)
+    assert widest is not None
+    sure = stats.norm.ppf(0.975) * np.std(widest.errors("test"), ddof=1)
+    found = judge(cells, study.recipe.epochs)
+    for depth, above in ((32, 0.19), (44, 0.34), (56, 0.30), (110, 0.09)):
+        said = verdict(found, f"ResNet v1 {depth} reproduces")
+        is_out_of_reach = 0.5 - above < sure
+        assert said.outcome is (Outcome.TOO_CLOSE if is_out_of_reach else Outcome.TOO_FEW)
+        assert (said.more_runs is None) == is_out_of_reach
+
+
+def test_the_command_tells_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["depth-report", "--study", str(SHIPPED_FOLDER / "cifar10-fast-30")]) == 0
+    (said,) = capsys.readouterr().out.split("ResNet v1 44 reproduces")[1:]
+    told = said.split("\n\n")[0]
+    assert "TOO CLOSE TO TELL." in told and told.endswith("200 runs a net would not decide it.")
+
+
 def cell(family: str, depth: int, train: list[float], test: list[float]) -> Cell:
     runs = [
         FinishedRun(
@@ -294,8 +326,9 @@ def test_the_opposite_and_too_few_runs_are_said() -> None:
     ("errors", "outcome"),
     [
         ([8.70, 8.75, 8.80, 8.72], Outcome.SHOWN),
-        ([8.0, 9.4, 8.6, 8.2], Outcome.TOO_FEW),  # below the paper's on average, and says nothing
-        ([8.9, 9.0, 9.3, 9.4], Outcome.TOO_FEW),
+        ([8.5, 9.0, 8.7, 8.73], Outcome.TOO_FEW),  # below the paper's on average, and says nothing
+        ([8.0, 9.4, 8.6, 8.2], Outcome.TOO_CLOSE),
+        ([8.9, 9.0, 9.3, 9.4], Outcome.TOO_CLOSE),
         ([9.9, 10.0, 10.1, 10.0], Outcome.NOT_SHOWN),
     ],
 )
@@ -324,8 +357,8 @@ def test_the_runs_that_place_a_net_beside_the_papers_are_counted() -> None:
     # The spread of the one run that the paper reports stays, however many are ours.
     assert runs_to_place(1.9 * spread.variance**0.5, 3, spread) is None
     wide = verdict(judge([cell("resnet_v1", 20, [8.0, 9.5], [8.0, 9.5])], 182), "reproduces")
-    assert wide.outcome is Outcome.TOO_FEW and wide.more_runs is None
-    assert "200 runs would not decide it" in wide.figures and not wide.still_needed
+    assert wide.outcome is Outcome.TOO_CLOSE and wide.more_runs is None
+    assert wide.still_needed == "200 runs a net would not decide it."
     near = verdict(judge([cell("resnet_v1", 20, [8.7, 8.9], [8.7, 8.9])], 182), "reproduces")
     assert near.outcome is Outcome.TOO_FEW and near.more_runs and near.still_needed
 
