@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmarks.depth.statistics import Spread, half_width, pooled_spread
+from benchmarks.depth.statistics import half_width
 from benchmarks.depth.study import PlannedRun, Study
 from resnet_core.errors import RunError
 from resnet_core.models.config import FAMILIES
@@ -118,17 +118,6 @@ def find_cell(cells: Sequence[Cell], family: str, depth: int) -> Cell | None:
 def family_in_words(family: str) -> str:
     """A family's name inside a sentence."""
     return "plain" if family == "plain" else FAMILIES[family].title
-
-
-def spread_among(cells: Sequence[Cell], split: str, *families: str) -> Spread | None:
-    """The spread of single runs of these families' nets; of all nets where none has two runs.
-
-    A plain net of 56 layers spreads ten times as much as a residual one, so that others say little
-    of it, and it of them. None while no net has two runs.
-    """
-    nets = " and ".join(family_in_words(family) for family in FAMILIES if family in families)
-    near = [cell.errors(split) for cell in cells if cell.family in families]
-    return pooled_spread(near, f"{nets} nets") or pooled_spread([c.errors(split) for c in cells])
 
 
 # Heading and value of each column: the table, the page and the CSV say the same.

@@ -11,6 +11,8 @@ from scipy.special import stdtr, stdtrit  # Student's t: distribution and quanti
 
 CONFIDENCE = 0.95
 MOST_SEEDS = 200
+Part = tuple[float, float]
+"""A mean's squared standard error and the degrees of freedom it is known with."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,16 @@ class Spread:
 
     variance: float
     degrees: float
-    nets: str = "all nets"
-    """Whose, in words."""
+    net: str = ""
+    """Whose, in words: spreads of one net are one estimate. Empty where nobody shares it."""
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation, in the values' unit."""
+        return sqrt(self.variance)
+
+
+Spreads = tuple[Spread, Spread]
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Difference:
     degrees: float
     p: float
     """Two-sided: the chance of a difference as far from zero, were there none."""
-    pooled_over: str | None
-    """The nets whose spread this is judged by, for want of these nets' own; None where it is theirs."""
+    spreads: Spreads
+    """Of single runs of either group, which this is judged by."""
 
     @property
     def low(self) -> float:
@@ -66,83 +76,90 @@ def half_width(values: Sequence[float]) -> float | None:
     return _two_sided(n - 1) * sqrt(variance(values) / n)
 
 
-def pooled_spread(groups: Sequence[Sequence[float]], nets: str = Spread.nets) -> Spread | None:
-    """The spread of single runs within their groups; None while no group has two.
+def own_spread(values: Sequence[float], net: str = Spread.net) -> Spread | None:
+    """The spread of these runs; None of a single one.
 
     Args:
-        nets: whose groups these are, in words.
+        net: whose runs these are, in words.
     """
-    several = [group for group in groups if len(group) > 1]
-    degrees = sum(len(group) - 1 for group in several)
-    if not degrees:
-        return None
-    squares = sum((len(group) - 1) * variance(group) for group in several)
-    return Spread(squares / degrees, degrees, nets)
+    return Spread(variance(values), len(values) - 1, net) if len(values) > 1 else None
 
 
 def difference(
-    first: Sequence[float], second: Sequence[float], pooled: Spread | None
+    first: Sequence[float], second: Sequence[float], spreads: Spreads | None
 ) -> Difference | None:
-    """Compare two means: by Welch's test where both have two runs or more, else by `pooled`.
-
-    None where there is no spread to compare with: one run each and nothing pooled.
-    """
-    value = fmean(first) - fmean(second)
-    if len(first) > 1 and len(second) > 1:
-        error, degrees = _welch((first, second), (len(first), len(second)))
-        pooled_over = None
-    elif pooled is not None:
-        error = sqrt(pooled.variance * (1 / len(first) + 1 / len(second)))
-        degrees, pooled_over = pooled.degrees, pooled.nets
-    else:
-        return None
-    if error == 0:  # equal figures: a difference is one for certain, or there is none
-        t, p = (float("inf"), 0.0) if value else (0.0, 1.0)
-        return Difference(value, 0.0, t, degrees, p, pooled_over)
-    t = value / error
-    half = _two_sided(degrees) * error
-    return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), pooled_over)
-
-
-def _welch(groups: Sequence[Sequence[float]], runs: Sequence[int]) -> tuple[float, float]:
-    """Standard error of a difference of means, and Welch and Satterthwaite's degrees of freedom.
+    """Compare two means by Welch's test, each with a variance of its own.
 
     Args:
-        groups: values whose spread each mean has.
-        runs: how many values each mean is of: these, or as many as there might be.
+        spreads: of single runs of each group, another net's where it has one run; each group's own
+            where this is None.
+
+    Returns:
+        None where a group has one run and there is no spread to judge it by.
     """
-    parts = [variance(group) / number for group, number in zip(groups, runs, strict=True)]
-    squared = sum(parts)
+    used = spreads or _own_spreads(first, second)
+    if used is None:
+        return None
+    value = fmean(first) - fmean(second)
+    runs = len(first), len(second)
+    parts = _parts(used, runs)
+    error, degrees = _welch(parts)
+    if error == 0:  # equal figures: a difference is one for certain, or there is none
+        t, p = (float("inf"), 0.0) if value else (0.0, 1.0)
+        return Difference(value, 0.0, t, degrees, p, used)
+    t = value / error
+    half = _two_sided(degrees) * error
+    if min(runs) == 1:
+        # Satterthwaite's degrees rise faster than the error where the better known mean gets less
+        # sure: without this, an interval against one run may be narrower than against three.
+        half = max(half, *(_two_sided(known) * sqrt(squared) for squared, known in parts))
+    return Difference(value, half, t, degrees, 2 * float(stdtr(degrees, -abs(t))), used)
+
+
+def widest_difference(
+    first: Sequence[float], second: Sequence[float], choices: Sequence[Spreads]
+) -> Difference | None:
+    """The comparison by that choice of spreads which leaves the widest interval; None without any.
+
+    Of equally wide ones that with the larger error.
+    """
+    found = (difference(first, second, spreads) for spreads in choices)
+    return max(filter(None, found), key=lambda each: (each.half_width, -abs(each.t)), default=None)
+
+
+def _own_spreads(first: Sequence[float], second: Sequence[float]) -> Spreads | None:
+    ours, theirs = own_spread(first), own_spread(second)
+    return (ours, theirs) if ours and theirs else None
+
+
+def _parts(spreads: Spreads, runs: tuple[int, int]) -> list[Part]:
+    """What adds up to the squared error of a difference; one part where one estimate serves both."""
+    first, second = spreads
+    if first.net and first == second:
+        return [(first.variance * (1 / runs[0] + 1 / runs[1]), first.degrees)]
+    return [(each.variance / n, each.degrees) for each, n in zip(spreads, runs, strict=True)]
+
+
+def _welch(parts: Sequence[Part]) -> tuple[float, float]:
+    """Standard error of a difference of means, and Welch and Satterthwaite's degrees of freedom."""
+    squared = sum(part for part, _ in parts)
     if squared == 0:
-        return 0.0, float(sum(runs) - len(runs))
-    below = sum(part**2 / (number - 1) for part, number in zip(parts, runs, strict=True))
-    return sqrt(squared), squared**2 / below
+        return 0.0, float(sum(degrees for _, degrees in parts))
+    return sqrt(squared), squared**2 / sum(part**2 / degrees for part, degrees in parts)
 
 
-def seeds_for_welch(first: Sequence[float], second: Sequence[float]) -> int | None:
-    """How many seeds of each net would show their difference by Welch's test; None if over 200.
+def seeds_to_show(value: float, spreads: Spreads, least: int = 2) -> int | None:
+    """How many seeds of each net would show a difference of this size by Welch's test; None if over 200.
 
     Were it what it seems, and were each net to go on spreading as it does: a net that spreads more
     than the other leaves the test fewer degrees of freedom than a common spread would.
 
     Args:
-        first: two values or more.
-        second: two values or more.
+        least: to count from: how many the net with more of them has.
     """
-    value = abs(fmean(first) - fmean(second))
-    for seeds in range(max(len(first), len(second)), MOST_SEEDS + 1):
-        error, degrees = _welch((first, second), (seeds, seeds))
-        if value > _two_sided(degrees) * error:
-            return seeds
-    return None
-
-
-def seeds_to_show(value: float, spread: Spread | None) -> int | None:
-    """How many seeds a net would show a difference of this size, were it real; None if over 200."""
-    if spread is None or value == 0:
-        return None
-    for seeds in range(2, MOST_SEEDS + 1):
-        if abs(value) > _two_sided(2 * seeds - 2) * sqrt(2 * spread.variance / seeds):
+    for seeds in range(max(2, least), MOST_SEEDS + 1):
+        error, degrees = _welch([(each.variance / seeds, seeds - 1) for each in spreads])
+        if abs(value) > _two_sided(degrees) * error:
             return seeds
     return None
 
@@ -156,14 +173,14 @@ def runs_to_place(distance: float, runs: int, spread: Spread) -> int | None:
     Args:
         distance: in the values' unit, above zero.
         runs: how many it has.
-        spread: of single runs; each run more adds a degree of freedom to it.
+        spread: of single runs; with two runs or more the net will have its own.
 
     Returns:
         The number of runs, those it has included; None if over 200.
     """
-    for number in range(runs, MOST_SEEDS + 1):
+    for number in range(runs + 1, MOST_SEEDS + 1):
         error = sqrt(spread.variance * (1 + 1 / number))
-        if _two_sided(spread.degrees + number - runs) * error <= distance:
+        if _two_sided(number - 1) * error <= distance:
             return number
     return None
 

@@ -14,17 +14,9 @@ from benchmarks.depth.results import (
     family_in_words,
     find_cell,
     of_family,
-    spread_among,
 )
-from benchmarks.depth.statistics import (
-    MOST_SEEDS,
-    Difference,
-    Spread,
-    difference,
-    runs_to_place,
-    seeds_for_welch,
-    seeds_to_show,
-)
+from benchmarks.depth.spreads import assumed_in_words, compare_nets, compare_with_paper
+from benchmarks.depth.statistics import MOST_SEEDS, Difference, runs_to_place, seeds_to_show
 from resnet_core.models.config import FAMILIES
 
 DEEP = 56
@@ -39,6 +31,8 @@ class Outcome(Enum):
     NOT_SHOWN = "not shown"
     REFUTED = "the opposite is shown"
     TOO_FEW = "too few runs"
+    TOO_CLOSE = "too close to tell"
+    """Open, and 200 runs of each net would leave it open."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,8 @@ class Verdict:
     @property
     def still_needed(self) -> str:
         """A sentence on the runs it would take; empty where none or unknown."""
+        if self.outcome is Outcome.TOO_CLOSE:
+            return f"{MOST_SEEDS} runs a net would not decide it."
         if not self.more_runs:
             return ""
         runs = "at least 1 more run" if self.more_runs == 1 else f"about {self.more_runs} more runs"
@@ -129,8 +125,7 @@ class _Judge:
 
     def _judge(self, claim: str, higher: Cell, lower: Cell) -> Verdict:
         """Whether the first net's error is shown to be the higher one."""
-        spread = spread_among(self.cells, self.split, higher.family, lower.family)
-        found = difference(higher.errors(self.split), lower.errors(self.split), spread)
+        found = compare_nets(self.cells, self.split, higher, lower)
         figures = f"{_error(higher, self.split)} against {_error(lower, self.split)}"
         if found is None:
             gap = higher.mean(self.split) - lower.mean(self.split)
@@ -143,29 +138,34 @@ class _Judge:
             outcome = Outcome.SHOWN
         elif found.is_below:
             outcome = Outcome.REFUTED
-        is_open = outcome is Outcome.NOT_SHOWN
-        more = self._more_runs(found, spread, higher, lower) if is_open else None
-        return Verdict(claim, outcome, f"{figures}: {describe_difference(found)}", more)
-
-    def _more_runs(self, found: Difference, spread: Spread | None, *nets: Cell) -> int | None:
-        # By the test that the verdict itself was judged by.
-        if found.pooled_over:
-            seeds = seeds_to_show(found.value, spread)
-        else:
-            seeds = seeds_for_welch(*(net.errors(self.split) for net in nets))
-        if seeds is None:
-            return None
-        return sum(max(0, seeds - len(net.runs)) for net in nets) or None
+        figures += f": {describe_difference(found, higher.title, lower.title)}"
+        if outcome is not Outcome.NOT_SHOWN:
+            return Verdict(claim, outcome, figures)
+        return _open(claim, outcome, figures, _more_runs(found, higher, lower))
 
 
-def describe_difference(found: Difference) -> str:
-    """The difference in points with its interval and test."""
-    pooled = f"spread pooled over {found.pooled_over} with several seeds"
-    spread = pooled if found.pooled_over else "Welch"
+def _open(claim: str, outcome: Outcome, figures: str, more_runs: int | None) -> Verdict:
+    """A verdict that more runs would decide, or that none would."""
+    return Verdict(claim, Outcome.TOO_CLOSE if more_runs is None else outcome, figures, more_runs)
+
+
+def _more_runs(found: Difference, *nets: Cell) -> int | None:
+    """None where 200 of each net would not show the difference."""
+    runs = [len(net.runs) for net in nets]
+    seeds = seeds_to_show(found.value, found.spreads, max(runs))
+    return None if seeds is None else sum(max(0, seeds - number) for number in runs)
+
+
+def describe_difference(found: Difference, *titles: str) -> str:
+    """The difference in points with its interval and test, and what was assumed for it.
+
+    Args:
+        titles: of either side, in the comparison's order.
+    """
     degrees = f"{found.degrees:.0f} degree{'s' if round(found.degrees) != 1 else ''} of freedom"
     return (
         f"{found.value:+.2f} points (95 % interval {found.low:+.2f} to {found.high:+.2f}; "
-        f"t = {found.t:.1f}, {degrees}, {spread})"
+        f"t = {found.t:.1f}, {degrees}, {assumed_in_words(found, *titles) or 'Welch'})"
     )
 
 
@@ -192,19 +192,17 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
     length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
     budget = "" if epochs >= PAPER_EPOCHS else f"after {length}; the paper's took {PAPER_EPOCHS}; "
     ours, theirs = _error(cell, "test"), f"({budget}{figure.source})"
-    spread = spread_among(cells, "test", cell.family)
-    # The paper's figure counts as one run, with the spread of ours.
-    found = difference(cell.errors("test"), [figure.test_error_percent], spread)
-    if spread is None or found is None:
+    found = compare_with_paper(cells, cell, figure.test_error_percent)
+    if found is None:
         gap = cell.mean("test") - figure.test_error_percent
         lacks = f"{gap:+.2f} points, but one run a net has no spread to judge it by"
         return Verdict(claim, Outcome.TOO_FEW, f"{ours}: {lacks} {theirs}", 1)
     outcome = _placed(found)
-    more = _more_to_place(found, len(cell.runs), spread) if outcome is Outcome.TOO_FEW else None
-    figures = f"{ours}: {describe_difference(found)} {theirs}"
-    if outcome is Outcome.TOO_FEW and more is None:
-        figures += f"; {MOST_SEEDS} runs would not decide it"
-    return Verdict(claim, outcome, figures, more)
+    said = describe_difference(found, cell.title, "the paper's run")
+    figures = f"{ours}: {said} {theirs}"
+    if outcome is not Outcome.TOO_FEW:
+        return Verdict(claim, outcome, figures)
+    return _open(claim, outcome, figures, _more_to_place(found, len(cell.runs)))
 
 
 def _placed(found: Difference) -> Outcome:
@@ -214,6 +212,7 @@ def _placed(found: Difference) -> Outcome:
     return Outcome.NOT_SHOWN if found.low > PAPER_MARGIN_POINTS else Outcome.TOO_FEW
 
 
-def _more_to_place(found: Difference, runs: int, spread: Spread) -> int | None:
-    needed = runs_to_place(abs(found.value - PAPER_MARGIN_POINTS), runs, spread)
-    return None if needed is None else max(1, needed - runs)
+def _more_to_place(found: Difference, runs: int) -> int | None:
+    """None where 200 would not: the spread of the paper's one run stays, however many are ours."""
+    needed = runs_to_place(abs(found.value - PAPER_MARGIN_POINTS), runs, found.spreads[0])
+    return None if needed is None else needed - runs

@@ -9,8 +9,9 @@ from typing import Any
 from plotly.graph_objects import Figure, Scatter
 
 from benchmarks.depth.papers import PAPER_EPOCHS, PAPER_FIGURES, PAPER_MARGIN_POINTS, PaperFigure
-from benchmarks.depth.results import Cell, of_family, spread_among
-from benchmarks.depth.statistics import Difference, Spread, difference
+from benchmarks.depth.results import Cell, of_family
+from benchmarks.depth.spreads import compare_nets
+from benchmarks.depth.statistics import Difference
 from benchmarks.figures.canvas import (
     Label,
     add_line,
@@ -103,16 +104,14 @@ def title(cells: Sequence[Cell]) -> str:
     """What depth does to each family's test error, in words that the figures bear."""
     # The two that the story is about, where there are more than a caption can hold.
     families = [f for f in FAMILIES if len(of_family(cells, f)) > 1][:2]
-    found = [
-        _finding(of_family(cells, family), spread_among(cells, "test", family))
-        for family in families
-    ]
+    found = [_finding(cells, family) for family in families]
     return "; ".join(found) if found else "Test error of the nets trained so far"
 
 
-def _finding(nets: Sequence[Cell], spread: Spread | None) -> str:
+def _finding(cells: Sequence[Cell], family: str) -> str:
+    nets = of_family(cells, family)
     shallow, deep = nets[0], nets[-1]
-    found = difference(deep.errors("test"), shallow.errors("test"), spread)
+    found = compare_nets(cells, "test", deep, shallow)
     verb = "goes" if found is None else _verb(found)
     return (
         f"{FAMILIES[deep.family].title} {verb} from {shallow.depth} to {deep.depth} layers: "

@@ -7,12 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import stdtrit
-
-CONFIDENCE = 0.95
-BLOCKS = 10
+from benchmarks.growth import Growth, growth
 
 
 def resident_mb(process_id: int) -> float | None:
@@ -47,31 +42,19 @@ class MemoryCurve:
             self.held_mb.append(held)
 
     @property
-    def slope_mb(self) -> tuple[float, float] | None:
-        """MB more for each 1,000 pictures over the second half, and half of its 95 % interval.
+    def growth_mb(self) -> Growth | None:
+        """MB more for each 1,000 pictures over the second half; None of too few samples.
 
-        The first half is warming up. Neighbouring samples resemble each other, so the line is put
-        through means of BLOCKS parts, whose errors are nearly independent. None of too few samples.
+        The first half is warming up.
         """
         half = len(self.done) // 2
-        if len(self.done) - half < 2 * BLOCKS:
-            return None
-        done = _means(np.array(self.done[half:]) / 1000)
-        held = _means(np.array(self.held_mb[half:]))
-        slope, start = np.polyfit(done, held, 1)
-        variance = ((held - slope * done - start) ** 2).sum() / (BLOCKS - 2)
-        error = np.sqrt(variance / ((done - done.mean()) ** 2).sum())
-        return float(slope), float(stdtrit(BLOCKS - 2, (1 + CONFIDENCE) / 2) * error)
+        return growth([done / 1000 for done in self.done[half:]], self.held_mb[half:])
 
     def to_dict(self) -> dict[str, Any]:
-        slope = self.slope_mb
+        found = self.growth_mb
         return {
             "peak_mb": max(self.held_mb, default=None),
-            "slope_mb_per_1000_pictures": slope[0] if slope else None,
-            "slope_half_width_mb": slope[1] if slope else None,
+            "slope_mb_per_1000_pictures": found.slope if found else None,
+            "slope_half_width_mb": found.half_width if found else None,
             "samples": [list(sample) for sample in zip(self.done, self.held_mb, strict=True)],
         }
-
-
-def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([part.mean() for part in np.array_split(values, BLOCKS)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,34 +98,17 @@ def read_results(path: Path, here: Row) -> list[Row]:
         ConfigError: not such a file, nothing measured in it, or measured on another machine.
     """
     from benchmarks.roofline.rows import is_measured
+    from benchmarks.throughput.stored import read_speed
 
-    environment, rows = _read(path)
-    others = [key for key in SAME_MACHINE if environment.get(key) != here.get(key)]
+    stored = read_speed(path)
+    there = stored.environment
+    others = [key for key in SAME_MACHINE if there.get(key) != here.get(key)]
     if others:
-        said = "; ".join(
-            f"{key} {environment.get(key)} there, {here.get(key)} here" for key in others
-        )
+        said = "; ".join(f"{key} {there.get(key)} there, {here.get(key)} here" for key in others)
         raise ConfigError(
             f"{path} was measured on another machine ({said}): run this command on that one."
         )
-    measured = [row for row in rows if is_measured(row)]
+    measured = [row for row in stored.rows if is_measured(row)]
     if not measured:
         raise ConfigError(f"{path} holds no measured row: run `throughput` to its end first.")
     return measured
-
-
-def _read(path: Path) -> tuple[Row, Sequence[Row]]:
-    from resnet_core.files import read_json
-
-    try:
-        stored = read_json(path)
-        environment, rows = stored["environment"], stored["rows"]
-        for row in rows:
-            _ = row["model"], row["threads"], row["batch_size"], row["precision"], row["valid"]
-    except FileNotFoundError:
-        raise ConfigError(f"There is no file {path}: write it with `throughput --json`.") from None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(
-            f"{path} holds no results of `benchmarks throughput`: choose a file it wrote with --json."
-        ) from None
-    return environment, rows

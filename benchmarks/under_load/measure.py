@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.app_speed import ROOT, app_words, serving, training_run
 from benchmarks.under_load.client import BUSY, Client, Outcome
 from benchmarks.under_load.questions import Question, make_questions
-from benchmarks.under_load.report import fairness, outcomes, percentiles
+from benchmarks.under_load.report import fairness, latency_ms, outcomes
 from benchmarks.under_load.settings import UnderLoadSettings
 from benchmarks.under_load.watch import Watch
 
@@ -47,7 +47,7 @@ def measure(settings: UnderLoadSettings, data_folder: Path) -> dict[str, Any]:
     return {
         "benchmark": "under-load", "began_at": began_at, "settings": asdict(settings),
         "environment": describe_here(), "seconds": seconds, **outcomes(told),
-        "latency_ms": percentiles(told), "fairness": fairness(told),
+        "latency_ms": latency_ms(told), "fairness": fairness(told),
         "benchmarks_finished": done.count(0), "benchmarks_failed": len(done) - done.count(0),
         **watch.to_dict(warm_up), "burst": burst,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.under_load.client import BUSY, ERROR, LOST, RIGHT, WRONG, Outcome
+from export.latency import percentiles
 
 KINDS = (RIGHT, WRONG, LOST, ERROR, BUSY)
 SAID_AT_MOST = 5
@@ -22,13 +23,13 @@ def outcomes(told: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
     return {"outcomes": {kind: kinds[kind] for kind in KINDS}, "said": said[:SAID_AT_MOST]}
 
 
-def percentiles(told: Sequence[Sequence[Outcome]]) -> dict[str, float]:
-    """Of the right answers' times, in milliseconds."""
+def latency_ms(told: Sequence[Sequence[Outcome]]) -> dict[str, float | None]:
+    """Percentiles of the right answers' times and the longest; None where they are too few to tell."""
     times = [each.milliseconds for client in told for each in client if each.kind == RIGHT]
     if not times:
         return {}
-    levels = {"p50": 50, "p90": 90, "p99": 99, "most": 100}
-    return {name: float(np.percentile(times, level)) for name, level in levels.items()}
+    found = {name.removesuffix("_ms"): value for name, value in percentiles(times).items()}
+    return {**found, "most": max(times)}
 
 
 def fairness(told: Sequence[Sequence[Outcome]]) -> dict[str, float]:
@@ -58,7 +59,9 @@ def as_text(result: dict[str, Any]) -> str:
         if slope is None
         else f"{slope['slope']:+.2f} MB a minute after warm-up ({slope['lowest']:+.2f} to {slope['highest']:+.2f})"
     )
-    shares = ", ".join(f"{name} {ms:,.0f} ms" for name, ms in times.items())
+    shares = ", ".join(
+        f"{name} {'too few' if ms is None else f'{ms:,.0f} ms'}" for name, ms in times.items()
+    )
     return "\n".join(
         (
             f"{result['settings']['clients']} clients, {result['seconds']:.0f} s: "

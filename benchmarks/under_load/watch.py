@@ -8,12 +8,10 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from benchmarks.folder.memory import resident_mb
+from benchmarks.growth import growth
 
 EVERY_SECONDS = 0.5
-BLOCKS = 10
 
 
 @dataclass
@@ -59,23 +57,18 @@ class Watch:
 def slope_mb_per_minute(
     seconds: list[float], held_mb: list[float], warm_up_seconds: float
 ) -> dict[str, float] | None:
-    """Growth after the warm-up by least squares, with its 95 % interval; None of too few samples.
-
-    Samples that follow one another are alike, so the line goes through the means of ten blocks of
-    time, and Student's t has eight degrees of freedom.
-    """
-    from scipy.stats import linregress, t
-
-    at, held = np.array(seconds), np.array(held_mb)
-    late = at >= warm_up_seconds
-    if late.sum() < 2 * BLOCKS:
+    """Growth after the warm-up with its 95 % interval; None of too few samples."""
+    late = [
+        (at / 60, held) for at, held in zip(seconds, held_mb, strict=True) if at >= warm_up_seconds
+    ]
+    found = growth([minutes for minutes, _ in late], [held for _, held in late])
+    if found is None:
         return None
-    minutes = [float(block.mean()) / 60 for block in np.array_split(at[late], BLOCKS)]
-    means = [float(block.mean()) for block in np.array_split(held[late], BLOCKS)]
-    line = linregress(minutes, means)
-    half = float(t.ppf(0.975, BLOCKS - 2) * line.stderr)
-    slope = float(line.slope)
-    return {"slope": slope, "lowest": slope - half, "highest": slope + half}
+    return {
+        "slope": found.slope,
+        "lowest": found.slope - found.half_width,
+        "highest": found.slope + found.half_width,
+    }
 
 
 def _open_files(process_id: int) -> int:

@@ -95,20 +95,11 @@ def test_the_slope_is_of_the_second_half_and_for_a_thousand(growth: float) -> No
     done = list(range(64, 6401, 64))
     held = [300 + 50 * min(n, 3000) / 3000 + growth * max(0, n - 3000) / 1000 for n in done]
     curve = MemoryCurve(done, held)
-    assert curve.slope_mb == pytest.approx((growth, 0), abs=1e-6)
+    found = curve.growth_mb
+    assert found is not None
+    assert (found.slope, found.half_width) == pytest.approx((growth, 0), abs=1e-6)
     assert curve.to_dict()["peak_mb"] == max(held)
-    assert MemoryCurve([64, 128], [1.0, 2.0]).slope_mb is None
-
-
-def test_the_slope_s_interval_covers_the_truth_as_often_as_it_says(rng) -> None:
-    """Independent noise on a line: 19 of 20 intervals hold its slope."""
-    done = list(range(64, 12_801, 64))
-    found = [
-        MemoryCurve(done, list(0.7 * np.array(done) / 1000 + rng.normal(0, 3, len(done)))).slope_mb
-        for _ in range(400)
-    ]
-    covered = np.mean([abs(slope - 0.7) <= width for slope, width in filter(None, found)])
-    assert 0.91 <= covered <= 0.985
+    assert MemoryCurve([64, 128], [1.0, 2.0]).growth_mb is None
 
 
 def test_both_sides_classify_the_same_folder(small) -> None:

@@ -322,7 +322,27 @@ def test_results_of_another_machine_or_none_at_all_are_refused(
     strange.write_text("[1]")
     for path, said in (
         (other, "another machine"), (empty, "no measured row"), (strange, "no results of"),
-        (tmp_path / "missing.json", "no file"),
+        (tmp_path / "missing.json", "no file"), (tmp_path, "no file"),
     ):  # fmt: skip
         assert main(["roofline", "--throughput", str(path)]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "resnet-lab-roofline-1"}, {"environment": "this machine"}, {"progress": [1]},
+        {"rows": [{key: value for key, value in ROW.items() if key != "engine"}]}, {"rows": [1]},
+    ],
+)  # fmt: skip
+def test_a_file_of_another_format_is_refused_in_one_sentence(
+    changes: dict[str, object], tiny_effort: None, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from benchmarks.__main__ import main
+
+    path = results(tmp_path / "strange.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    assert main(["roofline", "--throughput", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "holds no results of `benchmarks throughput`" in said and said.count("\n") == 1

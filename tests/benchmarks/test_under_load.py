@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.under_load.client import BUSY, ERROR, LOST, RIGHT, WRONG, Outcome, _judge
 from benchmarks.under_load.questions import Question
-from benchmarks.under_load.report import fairness, is_clean, outcomes, percentiles
+from benchmarks.under_load.report import as_text, fairness, is_clean, latency_ms, outcomes
 from benchmarks.under_load.watch import slope_mb_per_minute
 
 
@@ -62,13 +62,25 @@ def test_fairness_is_jain_s_index() -> None:
 
 
 def test_percentiles_are_of_right_answers() -> None:
-    times = [Outcome(RIGHT, float(ms)) for ms in range(101)]
-    assert percentiles([[*times, Outcome(ERROR, 1e9)]]) == {
-        "p50": 50,
-        "p90": 90,
-        "p99": 99,
-        "most": 100,
-    }
+    times = [Outcome(RIGHT, float(ms)) for ms in range(701)]
+    assert latency_ms([[*times, Outcome(ERROR, 1e9)]]) == {
+        "p50": 350, "p90": 630, "p99": 693, "most": 700,
+    }  # fmt: skip
+
+
+def test_a_percentile_that_the_answers_are_too_few_for_is_not_told() -> None:
+    """The kit's rule: 662 for the 99th."""
+    few, enough = (latency_ms(told(count)) for count in (661, 662))
+    assert few == {"p50": 10, "p90": 10, "p99": None, "most": 10} and enough["p99"] == 10
+    assert latency_ms([[Outcome(ERROR, 1.0)]]) == {}
+    said = as_text({
+        **outcomes(told(661)), "latency_ms": few, "fairness": fairness(told(661)),
+        "settings": {"clients": 1}, "seconds": 60.0, "memory_slope_mb_per_minute": None,
+        "memory_mb": {"first": 1, "last": 1, "peak": 1}, "open_files": {"first": 1, "last": 1, "most": 1},
+        "benchmarks_finished": 1, "benchmarks_failed": 0,
+        "burst": {"asked": 0, "taken": 0, "answers": {}, BUSY: 0},
+    })  # fmt: skip
+    assert "latency: p50 10 ms, p90 10 ms, p99 too few, most 10 ms" in said
 
 
 def test_the_slope_finds_a_leak_and_its_interval_tells_it_from_noise(rng) -> None:
