@@ -13,7 +13,10 @@ from time import time
 
 from gradio.utils import get_upload_folder
 
+from resnet_core.errors import ConfigError
+
 KEPT_SECONDS = 86_400
+FOLDER = "resnet-lab-uploads"
 VARIABLE = "GRADIO_TEMP_DIR"
 MOST_REMEMBERED = 64
 _made: dict[Hashable, list[str]] = {}
@@ -21,13 +24,36 @@ _making = Lock()
 
 
 def keep_in(runs: Path) -> None:
-    """Let Gradio keep files beside the runs, unless another place is set.
+    """Let Gradio keep files in a folder of our own: beside the runs, or in a place that was set.
 
-    Its own place is one folder for all apps and all people of the machine. It deletes only what
-    it has made since it was started: what an app that was killed left goes here.
+    Gradio's own place is one folder for all apps and all people of the machine, and so may be the
+    place set: nothing but the folder made here is swept. Gradio deletes only what it has made since
+    it was started: what an app that was killed left goes here.
+
+    Raises:
+        ConfigError: something that is no folder has its name.
     """
-    folder = Path(os.environ.setdefault(VARIABLE, str(runs / "uploads")))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = _own_folder(os.environ.get(VARIABLE) or str(runs))
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    if folder.is_symlink() or not folder.is_dir():  # a link may lead to anybody's files
+        raise ConfigError(
+            f"{folder} should be a folder of the app's own, not a link or a file: move it away, "
+            f"or set ${VARIABLE} to another place."
+        )
+    os.environ[VARIABLE] = str(folder)
+    _sweep(folder)
+
+
+def _own_folder(place: str) -> Path:
+    """The folder in a place; the place itself where an app of this process has set it before."""
+    # In a shared place each person has one. Windows, which has no such numbers, shares none.
+    name = f"{FOLDER}-{os.getuid()}" if hasattr(os, "getuid") else FOLDER
+    return Path(place) if Path(place).name == name else Path(place) / name
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what has lain there for too long."""
     for file in folder.rglob("*"):
         with suppress(OSError):  # another app on these runs may delete it as well
             if file.is_file() and time() - file.stat().st_ctime > KEPT_SECONDS:

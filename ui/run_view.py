@@ -120,10 +120,11 @@ def _queue_item(row: dict[str, Any], length: int) -> str:
     up = action_button("↑", "up", name, f"Move {name} up") if row["place"] > 1 else ""
     down = action_button("↓", "down", name, f"Move {name} down") if row["place"] < length else ""
     withdraw = action_button("Withdraw", "withdraw", name)
-    return (
-        f"<li><span>{escape(row['model'])} · {escape(row['data'])} · seed {row['seed']}</span>"
-        f"<span>{up}{down}{withdraw}</span></li>"
-    )
+    if row["state"] == "damaged":
+        words, up, down = f"{name} · damaged", "", ""  # it can't begin, whatever its place
+    else:
+        words = f"{row['model']} · {row['data']} · seed {row['seed']}"
+    return f"<li><span>{escape(words)}</span><span>{up}{down}{withdraw}</span></li>"
 
 
 def render_status(engine: str, rows: list[dict[str, Any]]) -> str:

@@ -62,19 +62,25 @@ class History:
         return max(newest, key=lambda point: point.step) if newest else None
 
 
-def read_history(folder: RunFolder) -> History:
-    """The run's points so far; what was read before is not read again.
+def read_history(folder: RunFolder, is_kept: bool = True) -> History:
+    """The run's points so far; what was read and kept before is not read again.
 
     Steps a resumed run did again replace those it did before, as in `RunFolder.events`.
+
+    Args:
+        is_kept: whether to go on from here the next time. A look at every run that there is would
+            push out those that are looked at again and again.
 
     Raises:
         RunError: the folder holds no run.
     """
     file = folder.events_file
     with _lock:
-        reading = _readings.pop(file, None) or _Reading(_step_images(folder))
+        known = _readings.pop(file, None)
+        reading = known or _Reading(_step_images(folder))
         reading.catch_up(file)
-        _readings[file] = reading  # the last place: the first is forgotten first
+        if is_kept or known:
+            _readings[file] = reading  # the last place: the first is forgotten first
         while len(_readings) > MOST_READINGS:
             del _readings[next(iter(_readings))]
         return reading.history()

@@ -8,8 +8,8 @@ from typing import Any
 
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
-from resnet_core.runs.history import read_history
 from resnet_core.runs.queue import waiting
+from resnet_core.runs.standing import read_standing
 
 LAST_LINES = 200
 
@@ -17,10 +17,8 @@ LAST_LINES = 200
 def describe_run(folder: RunFolder) -> dict[str, Any]:
     """One flat row: who it is, where it stands, its latest figures (None where there are none)."""
     config, state = folder.config(), folder.state()
-    history = read_history(folder)
-    last = history.last
+    standing = read_standing(folder, is_growing=state is RunState.RUNNING)
     summary = folder.summary() if state is RunState.FINISHED else {}
-    measured = [p.validation_error_percent for p in history.epochs]
     return {
         "name": folder.name,
         "state": state.value,
@@ -33,17 +31,17 @@ def describe_run(folder: RunFolder) -> dict[str, Any]:
         "seed": config["seed"],
         "start": (config.get("start") or {}).get("name"),
         "train_part": config["recipe"].get("train_part", "all"),
-        "step": last.step if last else 0,
-        "total_steps": history.total_steps,
-        "epoch": last.epoch if last else 0.0,
-        "train_error_percent": last.train_error_percent if last else None,
-        "validation_error_percent": measured[-1] if measured else None,
-        "best_validation_error_percent": history.best_validation_error_percent,
+        "step": standing.step,
+        "total_steps": standing.total_steps,
+        "epoch": standing.epoch,
+        "train_error_percent": standing.train_error_percent,
+        "validation_error_percent": standing.validation_error_percent,
+        "best_validation_error_percent": standing.best_validation_error_percent,
         "test_error_percent": summary.get("test_error_percent"),
         "majority_error_percent": summary.get("majority_error_percent"),
-        "images_per_second": last.images_per_second if last else None,
-        "eta_seconds": history.eta_seconds if state is RunState.RUNNING else None,
-        "train_seconds": last.train_seconds if last else 0.0,
+        "images_per_second": standing.images_per_second,
+        "eta_seconds": standing.eta_seconds if state is RunState.RUNNING else None,
+        "train_seconds": standing.train_seconds,
         "exported": folder.onnx_file.is_file(),
         "reason": last_words(folder) if state is RunState.FAILED else None,
         "command": config["command"],

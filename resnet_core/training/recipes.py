@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -113,8 +114,7 @@ class Recipe:
             problems.append(
                 f"Label smoothing should be 0 to below 1, not {self.label_smoothing:g}."
             )
-        if len(self.drop_points) != len(self.drop_factors):
-            problems.append("Each point of drop_points needs its factor in drop_factors.")
+        problems += [*_momentum_problems(self), *_schedule_problems(self)]
         if self.validation_images < 0:
             problems.append(f"Validation images can't be negative, found {self.validation_images}.")
         if self.keep == "best" and self.validation_images == 0:
@@ -151,6 +151,33 @@ def _numbers(recipe: Recipe) -> Iterator[tuple[str, float]]:
             for each in (value if isinstance(value, tuple) else (value,))
             if isinstance(each, int | float)
         )
+
+
+def _momentum_problems(recipe: Recipe) -> Iterator[str]:
+    if not 0 <= recipe.momentum < 1:
+        yield f"Momentum should be 0 to below 1, not {recipe.momentum:g}."
+    if recipe.nesterov and recipe.momentum == 0 and recipe.optimizer != "adam":  # reads neither
+        yield "Looking ahead (Nesterov) needs a momentum above 0: raise it, or turn Nesterov off."
+
+
+def _schedule_problems(recipe: Recipe) -> Iterator[str]:
+    if not 0 <= recipe.warmup_share < 1:  # of 1, nothing is left to fall over
+        yield f"The share of the warm-up should be 0 to below 1, not {recipe.warmup_share:g}."
+    if recipe.muon_lr <= 0:
+        yield f"Muon's learning rate should be above 0, not {recipe.muon_lr:g}."
+    if recipe.warmup_lr is not None and recipe.warmup_lr <= 0:
+        yield f"The learning rate of the warm-up should be above 0, not {recipe.warmup_lr:g}."
+    points, factors = recipe.drop_points, recipe.drop_factors
+    if any(not 0 <= point <= 1 for point in points) or any(a >= b for a, b in pairwise(points)):
+        yield f"The points of drop_points should rise within 0 to 1, not {_listed(points)}."
+    if any(factor < 0 for factor in factors):
+        yield f"The factors of drop_factors can't be negative, found {_listed(factors)}."
+    if len(points) != len(factors):
+        yield "Each point of drop_points needs its factor in drop_factors."
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
 
 
 _KERAS_POINTS = (81, 121, 161, 181)

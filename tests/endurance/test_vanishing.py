@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from resnet_core.runs.folder import RunFolder
+from resnet_core.runs.queue import waiting
+from resnet_core.runs.summary import describe_runs
 from tests.written_runs import write_run
 
 _watch: dict[str, Any] = {}
@@ -82,6 +85,52 @@ def tell_the_status() -> None:
     from ui.layout import _status
 
     _status()
+
+
+def queue_a_run(runs: Path) -> RunFolder:
+    shutil.rmtree(runs / "run", ignore_errors=True)
+    run = write_run(runs / "run", epochs=1, steps=20)
+    run.queued_file.write_text('{"place": 1}')
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of runs whose queue nobody works on."""
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    for page in ("watch", "layout"):
+        monkeypatch.setattr(f"ui.{page}.ensure_worker", lambda runs: None)
+    return tmp_path
+
+
+@pytest.mark.parametrize("read", [look_at_runs, compare_runs, tell_the_status])
+@pytest.mark.parametrize("act", [delete, empty, garble])
+def test_no_page_breaks_when_its_queued_run_goes(
+    read: Callable[[], None], act: Callable[[Path], None], runs: Path
+) -> None:
+    for moment in range(1, 30):
+        with disturbed(queue_a_run(runs).path, moment, act):
+            read()
+            is_over = bool(_watch)
+        if is_over:
+            assert moment > 1
+            break
+
+
+@pytest.mark.parametrize("text", ["[1, \xff", "{}", '{"model": {"family": 3}}'])
+def test_a_damaged_run_that_waits_is_named_and_can_be_withdrawn(runs: Path, text: str) -> None:
+    from ui.run_actions import _change_queue
+    from ui.run_view import render_queue
+
+    write_run(runs / "sound", seed=5, steps=20).queued_file.write_text('{"place": 2}')
+    queue_a_run(runs).config_file.write_bytes(text.encode("latin-1"))
+    look_at_runs()
+    shown = render_queue(describe_runs(runs))
+    damaged, sound = shown.split("<li>")[1:]
+    assert "<span>run · damaged</span>" in damaged and 'data-action="withdraw"' in damaged
+    assert "resnet20_v1 · shapes · seed 5" in sound
+    _change_queue("withdraw", "run")
+    assert [run.name for run in waiting(runs)] == ["sound"]
 
 
 @pytest.mark.parametrize("read", [look_at_runs, list_the_models, compare_runs, tell_the_status])

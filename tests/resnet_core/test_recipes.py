@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +18,17 @@ from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware
 from resnet_core.training.muon import Muon, orthogonalise
 from resnet_core.training.optimizers import make_optimizers
-from resnet_core.training.recipes import RECIPES, find_recipe, fitting_batch_size, from_scratch
+from resnet_core.training.recipes import (
+    RECIPES,
+    Recipe,
+    find_recipe,
+    fitting_batch_size,
+    from_scratch,
+)
 from resnet_core.training.schedules import lr_share_at
 from resnet_core.training.setup import epoch_order, make_loss_function
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_paper_recipe_is_section_4_2() -> None:
@@ -143,6 +153,57 @@ def test_bad_recipes_name_every_problem() -> None:
         find_recipe("slow")
     with pytest.raises(ConfigError, match="validation images"):
         find_recipe("tutorial").changed(validation_images=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"momentum": 1.5}, "not 1.5"), ({"momentum": 1.0}, "0 to below 1"), ({"momentum": -0.1}, "not -0.1"),
+        ({"momentum": 0.0}, "turn Nesterov off"), ({"momentum": 0.0, "optimizer": "sgd"}, "turn Nesterov off"),
+        ({"warmup_share": 1.0}, "0 to below 1, not 1"), ({"warmup_share": -3.0}, "not -3"),
+        ({"muon_lr": -1.0}, "above 0, not -1"), ({"muon_lr": 0.0}, "above 0, not 0"),
+        ({"warmup_lr": 0.0}, "above 0, not 0"), ({"warmup_lr": -0.1}, "above 0, not -0.1"),
+        ({"drop_points": (2.0, -1.0), "drop_factors": (0.1, 0.01)}, "not 2, -1"),
+        ({"drop_points": (0.5, 0.5), "drop_factors": (0.1, 0.01)}, "not 0.5, 0.5"),
+        ({"drop_points": (0.5,), "drop_factors": (-0.1,)}, "found -0.1"),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_run_can_use_are_refused(changes: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        find_recipe("fast").changed(**changes)
+    assert len(caught.value.problems) == 1
+
+
+def test_all_of_them_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_recipe("fast").changed(
+            momentum=1.5, muon_lr=-1.0, warmup_share=-3.0, warmup_lr=0.0, drop_points=(2.0, -1.0)
+        )
+    assert len(caught.value.problems) == 6  # and the points have no factors
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "momentum": 0.0, "nesterov": False},
+        {"optimizer": "muon", "momentum": 0.0, "nesterov": False},
+        {"optimizer": "sgd", "momentum": math.ulp(0.0)}, {"optimizer": "adam", "momentum": 0.0},
+        {"warmup_share": 0.0}, {"warmup_share": math.nextafter(1.0, 0.0)},
+        {"schedule": "drops", "drop_points": (0.0, 1.0), "drop_factors": (0.5, 0.0)},
+    ],
+)  # fmt: skip
+def test_numbers_at_the_limits_can_be_used(changes: dict) -> None:
+    recipe = find_recipe("fast").changed(**changes)
+    optimizers = make_optimizers(recipe, Network(parse_model_name("plain8")))
+    for progress in (0.0, 0.5, 1.0):  # the last step is reported with the rate after it
+        optimizers.set_share(lr_share_at(recipe, progress))
+
+
+def test_what_ships_can_still_be_read() -> None:
+    stored = [*ROOT.glob("zoo/*/card.json"), *ROOT.glob("studies/*/*/config.json")]
+    assert len(stored) > 30
+    for file in stored:
+        Recipe.from_dict(json.loads(file.read_text(encoding="utf-8"))["recipe"])
 
 
 def test_each_epoch_sees_every_image_once_in_its_own_order() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from benchmarks.depth.results import read_results
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
+from resnet_core.errors import ConfigError
 from ui import depth, kept_files
-from ui.kept_files import lend, write_once
+from ui.kept_files import keep_in, lend, write_once
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +69,48 @@ def test_without_links_it_is_copied(
     file = tmp_path / "model.onnx"
     file.write_bytes(b"bytes")
     assert Path(lend(file)).read_bytes() == b"bytes"
+
+
+def own_folder() -> Path:
+    return Path(os.environ["GRADIO_TEMP_DIR"])
+
+
+@pytest.mark.parametrize("place", ["kept", "", None])
+def test_only_a_folder_of_its_own_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | None
+) -> None:
+    """`kept` may be /tmp, `runs/uploads` a person's own; an empty variable says as little as none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kept_files, "KEPT_SECONDS", -60)  # every file is older
+    if place is None:
+        monkeypatch.delenv("GRADIO_TEMP_DIR")
+    else:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", place and str(tmp_path / place))
+    keep_in(tmp_path / "runs")
+    own = own_folder()
+    assert own.parent == tmp_path / (place or "runs")
+    foreign = [tmp_path / "here.txt", tmp_path / "kept/deep/a.png", tmp_path / "runs/uploads/b.png"]
+    empty, left = tmp_path / "kept/empty", own / "0af3/left.png"
+    for file in (*foreign, left):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    empty.mkdir()
+    keep_in(tmp_path / "runs")  # the next start, or a second app of this process
+    assert own_folder() == own and not list(own.iterdir())
+    assert all(file.is_file() for file in foreign) and empty.is_dir()
+
+
+@pytest.mark.parametrize("leads", ["documents", "nowhere"])
+def test_a_link_in_its_folders_place_is_not_followed(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads: str
+) -> None:
+    keep_in(tmp_path / "runs")
+    own = own_folder()
+    own.rmdir()
+    (tmp_path / "documents").mkdir()
+    own.symlink_to(tmp_path / leads)
+    (tmp_path / "documents/thesis.txt").write_text("x")
+    monkeypatch.setattr(kept_files, "KEPT_SECONDS", -60)
+    with pytest.raises(ConfigError, match="should be a folder of the app's own"):
+        keep_in(tmp_path / "runs")
+    assert (tmp_path / "documents/thesis.txt").is_file()
