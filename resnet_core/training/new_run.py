@@ -85,7 +85,6 @@ def extend(folder: RunFolder, epochs: float) -> None:
         if folder.summary_file.exists():
             folder.summary_file.rename(folder.path / f"summary-{before:g}-epochs.json")
         write_json(folder.config_file, longer.to_dict() | extras)
-        folder.onnx_file.unlink(missing_ok=True)
 
 
 def times_tested(folder: RunFolder) -> int:

@@ -14,10 +14,11 @@ from typing import Any
 
 from resnet_core.data.dataset import Dataset, load_dataset
 from resnet_core.errors import ConfigError, LabError, RunError
-from resnet_core.events import EpochFinished, Event, Finished
+from resnet_core.events import EpochFinished, Event, Finished, Started, Stopped
 from resnet_core.files import write_json, write_text
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.cost import count_cost
+from resnet_core.runs.exports import remove_exports
 from resnet_core.runs.folder import RunFolder, RunState, claim
 from resnet_core.runs.recorder import record
 from resnet_core.runs.tensorboard import choose_mirror
@@ -69,6 +70,9 @@ def execute(
         for event in mirror(record(events, folder)) if team.is_leader else events:
             if isinstance(event, EpochFinished):
                 last_epoch = event
+            # Of earlier weights; at the end too, for a model may be exported while it trains.
+            if isinstance(event, Started | Stopped | Finished) and team.is_leader:
+                remove_exports(folder)
             if isinstance(event, Finished) and team.is_leader:
                 write_json(folder.summary_file, _summarise(config, folder, event, last_epoch))
             yield event
