@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,18 @@ def stop(name: str) -> None:
 
 def resume(name: str) -> None:
     """Queue a run that stands still."""
-    enqueue(run_named(name))
-    ensure_worker(runs_folder())
+    _queue_up(run_named(name))
 
 
 def lengthen(name: str, epochs: float | None) -> None:
     """Extend a run and queue it; an empty field is no epochs, which is refused in a sentence."""
-    extend(run_named(name), epochs or 0)
-    resume(name)
+    folder = run_named(name)
+    _queue_up(folder, lambda: extend(folder, epochs or 0))
+
+
+def _queue_up(folder: RunFolder, get_ready: Callable[[], object] = lambda: None) -> None:
+    enqueue(folder, get_ready)
+    ensure_worker(runs_folder())
 
 
 def delete(name: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnet_core.files import replace_file
+from resnet_core.runs.exports import remove_exports
 from resnet_core.runs.folder import RunFolder
 
 Stamp = tuple[int, int, int]
@@ -95,12 +96,15 @@ def unpack_at_home(parcel: Parcel, folder: RunFolder) -> None:
     """Bring the study's run folder to where the parcel was packed, all but its environment.
 
     Events come first and the summary last, as training itself writes them: of a checkpoint, the
-    weights it refers to are there before it is.
+    weights it refers to are there before it is. What was exported of the weights before goes first.
 
     Raises:
+        RunError: what was exported can't be deleted.
         OSError: the disk is full.
     """
     _append_events(parcel, folder.events_file)
+    if any(parcel.has(path) for path in _weights(folder)):
+        remove_exports(folder)
     last = [folder.state_file.name, folder.error_file.name, folder.summary_file.name]
     for name in sorted(parcel.files, key=lambda name: last.index(name) if name in last else -1):
         if name != folder.environment_file.name:  # who works on a run is for its claim to say

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def stop(options: argparse.Namespace) -> None:
     state = folder.state()
     if state is RunState.QUEUED:
         withdraw(folder)
-        print(f"Withdrew {folder.name} from the queue.")
+        print(f"Withdrew {folder.name} from the queue: it is {folder.state().value}.")
         return
     if state is not RunState.RUNNING:
         raise RunError(f"Run {folder.name} is {state.value}: only a running run can be stopped.")
@@ -147,8 +148,8 @@ def _resume(options: argparse.Namespace) -> None:
     _queue_up(find_run(options.run, options.runs))
 
 
-def _queue_up(folder: RunFolder) -> None:
-    enqueue(folder)
+def _queue_up(folder: RunFolder, get_ready: Callable[[], object] = lambda: None) -> None:
+    enqueue(folder, get_ready)
     ensure_worker(folder.path.parent)
     print(f"Queued: {folder.name}")
 
@@ -160,8 +161,7 @@ def _add_extend(parser: argparse.ArgumentParser) -> None:
 
 def _extend(options: argparse.Namespace) -> None:
     folder = find_run(options.run, options.runs)
-    extend(folder, options.epochs)
-    _queue_up(folder)
+    _queue_up(folder, lambda: extend(folder, options.epochs))
 
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:
@@ -214,7 +214,7 @@ def describe_place(folder: RunFolder) -> int | None:
 def _withdraw(options: argparse.Namespace) -> None:
     folder = find_run(options.run, options.runs)
     withdraw(folder)
-    print(f"Withdrew {folder.name} from the queue.")
+    print(f"Withdrew {folder.name} from the queue: it is {folder.state().value}.")
 
 
 def _add_limit(parser: argparse.ArgumentParser) -> None:

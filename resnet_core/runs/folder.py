@@ -69,6 +69,10 @@ class RunFolder:
     def summary_file(self) -> Path:
         return self.path / "summary.json"
 
+    def summary_file_at(self, epochs: float) -> Path:
+        """Where the summary is put aside of a run that was finished at this length and made longer."""
+        return self.path / f"summary-{epochs:g}-epochs.json"
+
     @property
     def stop_file(self) -> Path:
         return self.path / "stop"
@@ -293,18 +297,25 @@ def sweep_deleted(runs: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+def refuse_if_finished(folder: RunFolder) -> None:
+    """Raises RunError where there is nothing left to train."""
+    if folder.state() is RunState.FINISHED:
+        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
+
+
 def claim(folder: RunFolder, environment: dict[str, Any], process_id: int | None = None) -> None:
     """Write down that a process, this one if none is named, now works on the run.
 
     A stop that was asked for before stays asked for; who starts a run takes it back.
 
     Raises:
-        RunError: another live process does.
+        RunError: another live process does, or the run is finished.
     """
     process_id = process_id or os.getpid()
     with hold(folder.lock_file):
         if folder.process_id() not in (None, process_id):
             raise RunError(f"Run {folder.name} is already running: stop it first.")
+        refuse_if_finished(folder)  # by a withdrawal, perhaps, since its process was started
         started_at = process_started_at(process_id)
         identity = {"process_id": process_id, "process_started_at": started_at}
         folder.reserve_file.write_bytes(bytes(RESERVE_BYTES))

@@ -6,33 +6,42 @@ app and command lines can share one queue.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import read_json, write_json, write_text
 from resnet_core.locks import hold
 from resnet_core.runs.folder import RunFolder, RunState, list_runs
+from resnet_core.training.extension import take_back
 
 MOST_AT_ONCE = 64
 MOST_WAITING = 500
 
 
-def enqueue(folder: RunFolder) -> None:
+def enqueue(folder: RunFolder, get_ready: Callable[[], object] = lambda: None) -> None:
     """Put a run that is not running at the end of the queue.
+
+    Args:
+        get_ready: makes it one that can be queued, by an extension say; not done where too many wait.
 
     Raises:
         RunError: it is finished, runs, or waits already; or too many wait.
+        LabError: it can't be made ready.
     """
     with hold(_lock_file(folder.path.parent)):
-        state = folder.state()
-        if state in (RunState.FINISHED, RunState.RUNNING, RunState.QUEUED):
-            raise RunError(
-                f"Run {folder.name} is {state.value}: only a run that stands still can be queued."
-            )
         places = [_place(run) for run in waiting(folder.path.parent)]
         if len(places) >= MOST_WAITING:
             raise RunError(
                 f"{len(places)} runs wait already, and no more are taken: withdraw some first."
+            )
+        if folder.state() is RunState.FINISHED:
+            folder.queued_file.unlink(missing_ok=True)  # of a withdrawal that was killed
+        get_ready()
+        state = folder.state()
+        if state in (RunState.FINISHED, RunState.RUNNING, RunState.QUEUED):
+            raise RunError(
+                f"Run {folder.name} is {state.value}: only a run that stands still can be queued."
             )
         folder.stop_file.unlink(missing_ok=True)
         _put(folder, max(places, default=0) + 1)
@@ -40,6 +49,8 @@ def enqueue(folder: RunFolder) -> None:
 
 def withdraw(folder: RunFolder) -> None:
     """Take a run out of the queue; what it had trained before stays.
+
+    An extension of which no step was trained is taken back: a run that was finished is so again.
 
     Raises:
         RunError: it is not in the queue.
@@ -49,7 +60,12 @@ def withdraw(folder: RunFolder) -> None:
             raise RunError(
                 f"Run {folder.name} is {folder.state().value}: only a queued run can be withdrawn."
             )
-        if not folder.error_file.exists():
+        with hold(folder.lock_file):
+            if folder.state() is RunState.QUEUED:  # else a process has claimed it this moment
+                take_back(folder)
+        if folder.state() is RunState.FINISHED:
+            folder.error_file.unlink(missing_ok=True)  # of the extension
+        elif not folder.error_file.exists():
             folder.request_stop()
         folder.queued_file.unlink(missing_ok=True)
 

@@ -83,9 +83,8 @@ def extend(folder: RunFolder, epochs: float) -> None:
         }
         # A kill between the two leaves a resumable run of the old length, which ends at once.
         if folder.summary_file.exists():
-            folder.summary_file.rename(folder.path / f"summary-{before:g}-epochs.json")
+            folder.summary_file.replace(folder.summary_file_at(before))
         write_json(folder.config_file, longer.to_dict() | extras)
-        folder.onnx_file.unlink(missing_ok=True)
 
 
 def times_tested(folder: RunFolder) -> int:

@@ -14,11 +14,12 @@ from typing import Any
 
 from resnet_core.data.dataset import Dataset, load_dataset
 from resnet_core.errors import ConfigError, LabError, RunError
-from resnet_core.events import EpochFinished, Event, Finished
+from resnet_core.events import EpochFinished, Event, Finished, Started, Stopped
 from resnet_core.files import write_json, write_text
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.cost import count_cost
-from resnet_core.runs.folder import RunFolder, RunState, claim
+from resnet_core.runs.exports import remove_exports
+from resnet_core.runs.folder import RunFolder, claim, refuse_if_finished
 from resnet_core.runs.recorder import record
 from resnet_core.runs.tensorboard import choose_mirror
 from resnet_core.training.config import TrainConfig
@@ -50,8 +51,8 @@ def execute(
         RunError: the run is finished, or another process works on it.
         LabError: data or options are at fault; the reason is in `error.txt` too.
     """
-    config = read_config(folder)
-    team.follow_leader(lambda: _begin(folder, config.devices, team.size))
+    team.follow_leader(lambda: _begin(folder, team.size))
+    config = read_config(folder)  # until it was ours, an extension could still be taken back
     if tensorboard is not None:
         config = replace(config, tensorboard=tensorboard)
         if team.is_leader:
@@ -69,6 +70,9 @@ def execute(
         for event in mirror(record(events, folder)) if team.is_leader else events:
             if isinstance(event, EpochFinished):
                 last_epoch = event
+            # Of earlier weights; at the end too, for a model may be exported while it trains.
+            if isinstance(event, Started | Stopped | Finished) and team.is_leader:
+                remove_exports(folder)
             if isinstance(event, Finished) and team.is_leader:
                 write_json(folder.summary_file, _summarise(config, folder, event, last_epoch))
             yield event
@@ -87,9 +91,9 @@ def execute(
         raise full from None
 
 
-def _begin(folder: RunFolder, devices: int, processes: int) -> None:
-    if folder.state() is RunState.FINISHED:
-        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
+def _begin(folder: RunFolder, processes: int) -> None:
+    refuse_if_finished(folder)
+    devices = read_config(folder).devices
     if devices != processes:
         words = shlex.join([*program(devices), "resume", str(folder.path)])
         raise RunError(

@@ -67,6 +67,14 @@ def test_events_are_sent_once_and_land_where_they_belong(folder: RunFolder, tmp_
     assert packer.new_events()[1] == b""
 
 
+def test_what_was_exported_goes_before_new_weights_come(folder: RunFolder) -> None:
+    folder.onnx_file.write_bytes(b"of the weights before")
+    unpack_at_home(parcel(0, b"{}\n", environment_json=b"e"), folder)
+    assert folder.onnx_file.exists()
+    unpack_at_home(parcel(3, b"", last_safetensors=b"l"), folder)
+    assert not folder.onnx_file.exists()
+
+
 def test_only_what_changed_is_sent(folder: RunFolder) -> None:
     folder.state_file.write_bytes(b"old")
     packer = Packer(folder)
