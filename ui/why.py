@@ -43,7 +43,7 @@ class WhySection:
         shown = [output for view in self.views for output in view.outputs]
         return {
             "fn": opener(self.views),
-            "inputs": [self.current, self.operated, *pickers],
+            "inputs": [self.current, self.operated],
             "outputs": [self.operated, *pickers, *shown],
             **AT_ONCE,
         }

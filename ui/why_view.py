@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figures.style import clock
 from benchmarks.why.progress import share_done
 from benchmarks.why.stored import Stored
+from resnet_core.models.config import FAMILIES
 from resnet_core.zoo import zoo_entries
 from ui.html import render_command
 from ui.why_jobs import WhyJob
@@ -124,3 +125,8 @@ def model_choices(runs: list[dict[str, Any]]) -> list[str]:
     """Shipped nets, then finished runs, by the names that the commands take."""
     shipped = sorted(entry.name for entry in zoo_entries())
     return [*shipped, *(row["name"] for row in runs if row["state"] == "finished")]
+
+
+def operable_choices(runs: list[dict[str, Any]]) -> list[str]:
+    """Those of them that surgery knows the blocks of: nets for photos are built otherwise."""
+    return model_choices([row for row in runs if row.get("family") in FAMILIES])
