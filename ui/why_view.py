@@ -40,8 +40,10 @@ LEADS = {
         "steep one is hard."
     ),
     "responses": (
-        "How much does each layer add to what it is given? The smaller its response, the less it "
-        "changes: residual layers need only mend what the shortcut already carries."
+        "How strongly does each layer's output vary after batch norm, before the ReLU or the "
+        "addition? Of the two layers in a residual block the second is what is added to the shortcut: "
+        "the smaller it is, the less the block changes what it is given. In a plain net every layer "
+        "replaces what it is given."
     ),
     "ensemble": (
         "Nets that are wrong about different pictures can correct each other: average the answers "
@@ -63,7 +65,13 @@ SOURCES = {
         "After Li et al. 2018 (arXiv 1712.09913): filter-normalised directions, biases and batch "
         "norm left alone, batch norm with its stored statistics. All surfaces on the same axes."
     ),
-    "responses": "After He et al. 2015 (arXiv 1512.03385 Fig. 7): 3 × 3 layers, after batch norm.",
+    "responses": (
+        "After He et al. 2015 (arXiv 1512.03385 Fig. 7): standard deviation over images, channels "
+        "and places, for every 3 × 3 layer. It is mostly the learned scale of the batch norm, which "
+        "the shipped nets' recipe leaves without weight decay, unlike the paper's. In ResNet v2 the "
+        "batch norm stands before the next layer, inside the branch: none of what is drawn is added "
+        "itself."
+    ),
     "ensemble": (
         "The mean of the nets' probabilities answers, on the test images. Every choice of nets is a "
         "point, none is picked by its test error; the best alone is known only after the fact."
