@@ -15,6 +15,7 @@ from resnet_core.pretrained.table import (
     newest_weights,
 )
 from ui.action_list import action_button
+from ui.command_lines import RUNS, WEIGHTS, with_folders
 from ui.fetch_jobs import Progress
 from ui.html import render_command, render_problem
 
@@ -65,7 +66,7 @@ def render_question(weights: Weights, where: Places) -> str:
         f"<p>{megabytes(weights)} from {escape(urlsplit(where.url).netloc)}, kept in "
         f"{escape(str(where.weights_folder))}.</p>"
         f'<p class="lab-note">Licence: {escape(LICENCE)}.</p>'
-        f"{render_command(fetch_command(weights))}</div>"
+        f"{render_command(with_folders(fetch_command(weights), RUNS, WEIGHTS))}</div>"
     )
 
 

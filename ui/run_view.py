@@ -10,6 +10,7 @@ from benchmarks.figures.style import clock, percent
 from resnet_core.data.own_store import PREFIX
 from resnet_core.runs.folder import RunState
 from ui.action_list import action_button
+from ui.command_lines import DATA, RUNS, command_line, with_folders
 
 NO_RUNS = (
     '<div class="lab-empty"><p>Your runs appear here.</p>'
@@ -156,6 +157,11 @@ def action_commands(row: dict[str, Any]) -> str:
         "queued": ["move", "withdraw"],
         "finished": ["extend", "export"],
     }.get(row["state"], ["resume", "extend"])
-    extras = {"extend": " --epochs 1", "move": " --to 1"}
-    lines = [f"python -m resnet_core runs {act} {name}{extras.get(act, '')}" for act in acts]
-    return "\n".join([row["command"], *lines])
+    extras = {"extend": ("--epochs", "1"), "move": ("--to", "1")}
+    lines = [
+        command_line("resnet_core", "runs", act, name, *extras.get(act, ()), folders=(RUNS,))
+        for act in acts
+    ]
+    trained, *extended = row["command"].split("\n")
+    made = [with_folders(trained, RUNS, DATA), *(with_folders(line, RUNS) for line in extended)]
+    return "\n".join([*made, *lines])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -11,7 +10,8 @@ from benchmarks.figures.style import clock
 from benchmarks.throughput.machine import describe, differences, machine_name
 from benchmarks.throughput.stored import StoredSpeed
 from resnet_core.errors import LabError
-from ui import jobs, speed_jobs
+from ui import speed_jobs
+from ui.command_lines import command_line, short_path
 from ui.html import render_busy, render_command, render_problem, render_table
 
 NO_RESULTS = (
@@ -129,11 +129,6 @@ def render_rows(stored: StoredSpeed) -> str:
     return table + note + (render_command(stored.command) if stored.command else "")
 
 
-def _path(file: Path) -> str:
-    """As short as a terminal in the project's folder finds it."""
-    return str(file.relative_to(jobs.ROOT) if file.is_relative_to(jobs.ROOT) else file)
-
-
 def render_comparison(first: Path, second: Path) -> str:
     """Two files case by case in words, what only one has, and how the machines differ."""
     from benchmarks.throughput.compare import compare_speed, summary
@@ -159,8 +154,6 @@ def render_comparison(first: Path, second: Path) -> str:
         + (f'<ul class="lab-left-out">{only}</ul>' if only else "")
         + environments
         + render_command(
-            shlex.join(
-                ["python", "-m", "benchmarks", "compare-speed", *map(_path, (first, second))]
-            )
+            command_line("benchmarks", "compare-speed", *map(short_path, (first, second)))
         )
     )

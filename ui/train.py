@@ -9,6 +9,7 @@ import gradio as gr
 from benchmarks.figures.style import clock
 from resnet_core.errors import ConfigError, LabError
 from ui import jobs
+from ui.command_lines import DATA, RUNS, with_folders
 from ui.compare import build_compare
 from ui.events import AT_ONCE, IN_TURN, settled
 from ui.html import render_busy, render_command, render_problem
@@ -155,7 +156,7 @@ def _command_line(values: dict[str, Any]) -> str:
         config, minutes = config_of(values)
     except LabError as error:
         return render_problem(str(error))
-    return render_command(jobs.train_command(config, minutes))
+    return render_command(with_folders(jobs.train_command(config, minutes), RUNS, DATA))
 
 
 def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
