@@ -17,7 +17,7 @@ from resnet_core.pretrained.table import (
 from ui.action_list import action_button
 from ui.command_lines import RUNS, WEIGHTS, with_folders
 from ui.fetch_jobs import Progress
-from ui.html import render_command, render_problem
+from ui.html import render_command, render_problem, render_progress_bar
 
 HEADINGS = ("Net", "Layers", "Published error", "Parameters", "Download", "")
 
@@ -78,10 +78,9 @@ def render_progress(now: Progress | None) -> str:
     if now.is_running:
         share = 1.0 if now.share is None and now.event else now.share or 0.0
         return (
-            f'<div class="lab-photo_resnet" role="status"><p class="lab-note"><b>Fetching {net}</b> · '
-            f'{escape(_doing(now))}</p><div class="lab-progress" role="progressbar" '
-            f'aria-label="{net}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * share:.0f}">'
-            f'<span style="width:{100 * share:.1f}%"></span></div></div>'
+            '<div class="lab-photo_resnet"><p class="lab-note">'
+            f'<b role="status">Fetching {net}</b> · {escape(_doing(now))}</p>'
+            f"{render_progress_bar(share, f'Progress of {now.weights.net}')}</div>"
         )
     if now.problem:
         return render_problem(now.problem)

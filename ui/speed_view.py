@@ -12,7 +12,13 @@ from benchmarks.throughput.stored import StoredSpeed
 from resnet_core.errors import LabError
 from ui import speed_jobs
 from ui.command_lines import command_line, short_path
-from ui.html import render_busy, render_command, render_problem, render_table
+from ui.html import (
+    render_busy,
+    render_command,
+    render_problem,
+    render_progress_bar,
+    render_table,
+)
 
 NO_RESULTS = (
     '<div class="lab-empty"><p>No result yet.</p><p>Measure this machine below: every engine '
@@ -64,15 +70,14 @@ def _render_live(stored: StoredSpeed | None) -> str:
         return render_busy("Getting ready: opening the engines")
     done, total = stored.progress["done"], stored.progress["total"]
     left = speed_jobs.eta_seconds(stored)
-    words = [str(stored.progress.get("now") or "measuring").capitalize()]
-    words.append(f"{done} of {total} measurements")
+    now = stored.progress.get("now")
+    words = [*([str(now)] if now else []), f"{done} of {total} measurements"]
     words += [f"about {clock(left)} left"] if left is not None else []
-    share = 100 * stored.share_done
     return (
-        f'<div role="status"><p class="lab-note lab-busy">{escape(" · ".join(words))}. You can leave '
-        f'the page.</p><div class="lab-progress lab-resnet_v1" role="progressbar" '
-        f'aria-label="Progress of the measurement" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share:.0f}"><span style="width:{share:.1f}%"></span></div></div>'
+        # The state alone is announced: the rest changes with each measurement.
+        '<p class="lab-note lab-busy"><span role="status">Measuring</span> · '
+        f"{escape(' · '.join(words))}. You can leave the page.</p>"
+        f"{render_progress_bar(stored.share_done, 'Progress of the measurement', 'resnet_v1')}"
     )
 
 

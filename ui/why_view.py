@@ -11,7 +11,7 @@ from benchmarks.why.progress import share_done
 from benchmarks.why.stored import Stored
 from resnet_core.models.config import FAMILIES
 from resnet_core.zoo import zoo_entries
-from ui.html import render_command
+from ui.html import render_command, render_progress_bar
 from ui.why_jobs import WhyJob
 
 if TYPE_CHECKING:
@@ -102,8 +102,9 @@ def render_job(job: WhyJob, stored: Stored | None) -> str:
     left = f", about {clock(elapsed * (1 - share) / share)} left" if 0.02 < share < 1 else ""
     rows = f"{len(stored.rows):,} results so far{left}" if stored else "getting ready"
     return (
-        f'<div role="status"><p class="lab-note lab-busy">{rows}. You can leave the page.</p>'
-        f'<div class="lab-progress lab-resnet_v1"><span style="width:{100 * share:.1f}%"></span></div></div>'
+        '<p class="lab-note lab-busy"><span role="status">Computing</span> · '
+        f"{rows}. You can leave the page.</p>"
+        f"{render_progress_bar(share, f'Progress of {TITLES[job.analysis]}', 'resnet_v1')}"
     )
 
 
