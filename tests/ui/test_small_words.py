@@ -65,6 +65,6 @@ def test_a_damaged_study_leaves_the_others_to_choose(
     paths = [path for _, path in menu["choices"]]
     assert str(tmp_path / "studies" / "b-good") in paths and menu["value"] == str(damaged)
     assert "a-damaged" in problem and not stop["visible"] and figure is None and verdicts == ""
-    assert len(first) == 10
+    assert len(first) == 11
     again = depth.look(str(damaged), seen, "depth", "both", False, None)
     assert not isinstance(again, list)  # nothing changed: nothing is sent
