@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from resnet_core.models.photo_families import PHOTO_FAMILIES
 from resnet_core.runs.folder import RunFolder
 
 STEPS_PER_EPOCH = 40
@@ -33,7 +34,11 @@ def write_run(
     steps = epochs * STEPS_PER_EPOCH if steps is None else steps
     events = list(run_events(seed, epochs, steps, rate, validation, gradients))
     config = {
-        "model": {"family": family, "depth": depth, "shortcut": "A"},
+        "model": {
+            "family": family,
+            "depth": depth,
+            "shortcut": "B" if family in PHOTO_FAMILIES else "A",
+        },
         "data": "shapes",
         "recipe": {"name": "fast", "epochs": float(epochs), "batch_size": BATCH_SIZE},
         "seed": seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from export.catalogue import find_listed, list_exported
 from export.views import FLIP, ONE, TEN_CROP
 from resnet_core.errors import LabError
 from ui.answers import render_card
+from ui.command_lines import command_line, folders_of
 from ui.events import AT_ONCE, settled
 from ui.html import render_command, render_problem
 
@@ -74,8 +74,8 @@ def _average(
 
 
 def _command(model: str, engine: str, views: str, others: list[str]) -> str:
-    words = ["python", "-m", "export", "classify", "PICTURE", "--model", model]
+    words = ["export", "classify", "PICTURE", "--model", model]
     words += ["--engine", engine] if engine else []
     words += ["--views", views] if views != ONE else []
     words += ["--with", *others] if others else []
-    return shlex.join(words)
+    return command_line(*words, folders=folders_of(model, *others))

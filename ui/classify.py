@@ -13,6 +13,7 @@ from export.catalogue import find_listed, list_exported
 from export.classifier import classify, compare
 from resnet_core.errors import LabError
 from ui.answers import EMPTY, render_answers
+from ui.command_lines import command_line, folders_of
 from ui.engines import FASTEST, measure_in_background, offer_engines
 from ui.events import AT_ONCE, settled
 from ui.example_pictures import build_examples
@@ -42,7 +43,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
         with gr.Column(scale=5, min_width=320):
             answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
             command = gr.Textbox(
-                label="The same on the command line", value=_command(first or "MODEL", 5),
+                label="The same on the command line", value=_command(first, 5),
                 buttons=["copy"], interactive=False, elem_id="command",
             )  # fmt: skip
     with gr.Row():
@@ -107,9 +108,10 @@ def _wire_api(picture: Any, model: Any, top_k: Any, engine: Any) -> None:
     )  # fmt: skip
 
 
-def _command(model: str, top_k: int, engine: str = FASTEST) -> str:
-    forced = f" --engine {engine}" if engine else ""
-    return f"python -m export classify PICTURE --model {model} --top-k {top_k}{forced}"
+def _command(model: str | None, top_k: int, engine: str = FASTEST) -> str:
+    model = model or "MODEL"
+    words = ["--model", model, "--top-k", f"{top_k}", *(["--engine", engine] if engine else [])]
+    return command_line("export", "classify", "PICTURE", *words, folders=folders_of(model))
 
 
 def _answer_page(

@@ -10,6 +10,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.summary import describe_runs
 from ui import jobs
+from ui.command_lines import RUNS, command_line
 from ui.events import AT_ONCE, settled
 from ui.figure import LiveFigure
 from ui.html import render_command, render_problem, render_table
@@ -84,6 +85,7 @@ def _table(folders: list[RunFolder], names: list[str]) -> str:
     from benchmarks.figures.final_table import COLUMNS, cells, final_table
 
     headings = [heading for heading, _ in COLUMNS]
-    command = f"python -m benchmarks compare {' '.join(names)} --csv runs.csv --html runs.html"
+    kept = ("--csv", "runs.csv", "--html", "runs.html")
+    command = command_line("benchmarks", "compare", *names, *kept, folders=(RUNS,))
     rows = [cells(row) for row in final_table(folders)]
     return render_table(headings, rows) + render_command(command)

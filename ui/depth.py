@@ -36,9 +36,11 @@ LEAD = (
     "without them."
 )
 CURVES_HINT = (
-    '<p class="lab-note">The training curves behind the points: click a point above to see its '
-    "net; at first, the shallowest and the deepest of each family.</p>"
+    '<p class="lab-note">The training curves behind the points: choose a net, or click its point '
+    "above.</p>"
 )
+EXTREMES = ""
+EXTREMES_ENTRY = ("the shallowest and the deepest of each family", EXTREMES)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class StudyPanel:
     figure: LiveFigure
     verdicts: gr.HTML
     curves: LiveFigure
-    curves_of: gr.State
+    curves_of: gr.Dropdown
     table: gr.HTML
     downloads: tuple[gr.DownloadButton, gr.DownloadButton]
 
@@ -67,7 +69,7 @@ class StudyPanel:
         """In the order in which `look` gives their values."""
         return [
             self.picked, self.seen, self.progress, self.stop, self.figure, self.verdicts,
-            self.curves, self.table, *self.downloads,
+            self.curves, self.table, *self.downloads, self.curves_of,
         ]  # fmt: skip
 
 
@@ -101,6 +103,10 @@ def _lay_out() -> StudyPanel:
         with gr.Column(scale=7, min_width=320):
             figure = LiveFigure(height=400, elem_id="study-figure")
             gr.HTML(CURVES_HINT)
+            curves_of = gr.Dropdown(
+                [EXTREMES_ENTRY], value=EXTREMES, label="Curves of", elem_id="study-curves-of",
+                allow_custom_value=True,
+            )  # fmt: skip
             curves = LiveFigure(height=320, elem_id="study-curves")
         with gr.Column(scale=5, min_width=320):
             verdicts = gr.HTML("", elem_id="study-verdicts")
@@ -113,16 +119,16 @@ def _lay_out() -> StudyPanel:
             )
     return StudyPanel(
         picked, [x, show, papers], build_seen(), progress, stop, figure, verdicts,
-        curves, gr.State(None), table, (as_csv, as_html),
+        curves, curves_of, table, (as_csv, as_html),
     )  # fmt: skip
 
 
 def _wire(panel: StudyPanel, timer: gr.Timer) -> None:
     timer.tick(look, panel.inputs, panel.outputs, **AT_ONCE)
-    for part in panel.chosen:
+    for part in (*panel.chosen, panel.curves_of):
         part.input(look, panel.inputs, panel.outputs, **AT_ONCE)
-    # Another study: the net that was clicked in the last one is no longer meant.
-    panel.picked.input(lambda: None, None, panel.curves_of, **AT_ONCE).then(
+    # Another study: the net that was chosen in the last one is no longer meant.
+    panel.picked.input(lambda: EXTREMES, None, panel.curves_of, **AT_ONCE).then(
         look, panel.inputs, panel.outputs, **AT_ONCE
     )
     panel.figure.click(_clicked, None, panel.curves_of, **AT_ONCE).then(
@@ -131,9 +137,14 @@ def _wire(panel: StudyPanel, timer: gr.Timer) -> None:
     panel.stop.click(_stop, panel.picked, None, **IN_TURN)
 
 
-def _clicked(event: gr.EventData) -> tuple[str, int]:
+def _clicked(event: gr.EventData) -> str:
+    """The menu's value for the net whose point it was."""
     family, depth, *_ = event.customdata
-    return str(family), int(depth)
+    return _key(str(family), int(depth))
+
+
+def _key(family: str, depth: int) -> str:
+    return f"{family} {depth}"
 
 
 def _stop(picked: str | None) -> None:
@@ -149,7 +160,7 @@ def look(
     x: str,
     show: str,
     papers: bool,
-    curves_of: tuple[str, int] | None,
+    curves_of: str | None,
 ) -> Any:
     """Everything the panel shows of the study picked; nothing is sent where nothing changed."""
     from benchmarks.depth import engine
@@ -192,11 +203,12 @@ def _damaged(shown: str, entries: list[tuple[str, str]], now: Seen, error: LabEr
         None,
         "",
         *files,
+        gr.update(choices=[EXTREMES_ENTRY], value=EXTREMES),
     ]
 
 
 def _nothing() -> list[Any]:
-    return [gr.update(choices=[]), marks("none"), NO_STUDY, *[gr.skip()] * 7]
+    return [gr.update(choices=[]), marks("none"), NO_STUDY, *[gr.skip()] * 8]
 
 
 def _entry(path: str) -> tuple[str, str]:
@@ -208,10 +220,8 @@ def _entry(path: str) -> tuple[str, str]:
         return f"{Path(path).name} · damaged", path
 
 
-def _findings(
-    study: Study, x: str, show: str, papers: bool, curves_of: tuple[str, int] | None
-) -> list[Any]:
-    """Figure, verdicts, curves, table and files of what is finished."""
+def _findings(study: Study, x: str, show: str, papers: bool, curves_of: str | None) -> list[Any]:
+    """Figure, verdicts, curves, table and files of what is finished, and the menu of its nets."""
     from benchmarks.depth.page import render_verdicts
     from benchmarks.depth.results import read_results
     from benchmarks.depth.verdicts import judge
@@ -226,13 +236,21 @@ def _findings(
         _curves(cells, curves_of),
         render_study_table(study, cells),
         *files,
+        _menu_of_nets(cells, curves_of),
     ]
 
 
-def _curves(cells: Sequence[Any], curves_of: tuple[str, int] | None) -> Any:
+def _menu_of_nets(cells: Sequence[Any], chosen: str | None) -> Any:
+    entries = [EXTREMES_ENTRY, *((cell.title, _key(cell.family, cell.depth)) for cell in cells)]
+    is_there = chosen in [value for _, value in entries]
+    # A point of the papers may be of a net that this study does not have.
+    return gr.update(choices=entries, **({} if is_there else {"value": EXTREMES}))
+
+
+def _curves(cells: Sequence[Any], curves_of: str | None) -> Any:
     from benchmarks.figures.compare import compare_figure
 
-    wanted = [cell for cell in cells if curves_of and (cell.family, cell.depth) == tuple(curves_of)]
+    wanted = [cell for cell in cells if _key(cell.family, cell.depth) == curves_of]
     folders = [run.folder for cell in wanted or _extremes(cells) for run in cell.runs]
     return compare_figure(folders, group_by="seeds") if folders else None
 

@@ -15,8 +15,9 @@ from resnet_core.pretrained.table import (
     newest_weights,
 )
 from ui.action_list import action_button
+from ui.command_lines import RUNS, WEIGHTS, with_folders
 from ui.fetch_jobs import Progress
-from ui.html import render_command, render_problem
+from ui.html import render_command, render_problem, render_progress_bar
 
 HEADINGS = ("Net", "Layers", "Published error", "Parameters", "Download", "")
 
@@ -65,7 +66,7 @@ def render_question(weights: Weights, where: Places) -> str:
         f"<p>{megabytes(weights)} from {escape(urlsplit(where.url).netloc)}, kept in "
         f"{escape(str(where.weights_folder))}.</p>"
         f'<p class="lab-note">Licence: {escape(LICENCE)}.</p>'
-        f"{render_command(fetch_command(weights))}</div>"
+        f"{render_command(with_folders(fetch_command(weights), RUNS, WEIGHTS))}</div>"
     )
 
 
@@ -77,10 +78,9 @@ def render_progress(now: Progress | None) -> str:
     if now.is_running:
         share = 1.0 if now.share is None and now.event else now.share or 0.0
         return (
-            f'<div class="lab-photo_resnet" role="status"><p class="lab-note"><b>Fetching {net}</b> · '
-            f'{escape(_doing(now))}</p><div class="lab-progress" role="progressbar" '
-            f'aria-label="{net}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * share:.0f}">'
-            f'<span style="width:{100 * share:.1f}%"></span></div></div>'
+            '<div class="lab-photo_resnet"><p class="lab-note">'
+            f'<b role="status">Fetching {net}</b> · {escape(_doing(now))}</p>'
+            f"{render_progress_bar(share, f'Progress of {now.weights.net}')}</div>"
         )
     if now.problem:
         return render_problem(now.problem)

@@ -17,6 +17,7 @@ from export.folder.table import Form, encode
 from resnet_core.display import clock
 from resnet_core.errors import LabError
 from ui.action_list import ActionList
+from ui.command_lines import command_line, folders_of
 from ui.events import IN_TURN
 from ui.gallery_view import BY_CLASS, BY_DOUBT, Card, make_card, render_gallery
 from ui.html import render_busy, render_command, render_problem
@@ -99,8 +100,8 @@ def _progress(done: int, files: int, seconds: float) -> str:
 
 
 def _command(model: str, engine: str) -> str:
-    forced = f" --engine {engine}" if engine else ""
-    return f"python -m export classify FOLDER --csv answers.csv --model {model}{forced}"
+    words = ["--csv", "answers.csv", "--model", model, *(["--engine", engine] if engine else [])]
+    return command_line("export", "classify", "FOLDER", *words, folders=folders_of(model))
 
 
 def _write_csv(told: list[Told], model: str, opened: ReadyModel) -> str:

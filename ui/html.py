@@ -16,6 +16,23 @@ def render_busy(what: str) -> str:
     return f'<p class="lab-note lab-busy" role="status">{escape(what)} …</p>'
 
 
+def render_progress_bar(share: float, of: str, family: str = "") -> str:
+    """How far something is.
+
+    Args:
+        share: done of it, 0 to 1.
+        of: what it is the progress of, as screen readers say it.
+        family: whose colour it has; not said, that of what is around it.
+    """
+    percent = 100 * share
+    colour = f" lab-{escape(family)}" if family else ""
+    return (
+        f'<div class="lab-progress{colour}" role="progressbar" aria-label="{escape(of)}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}">'
+        f'<span style="width:{percent:.2f}%"></span></div>'
+    )
+
+
 def render_command(command: str, title: str = "The same on the command line") -> str:
     """A command line to read and copy."""
     return (

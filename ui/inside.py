@@ -5,7 +5,6 @@ Nothing is computed while the panel is closed: the answer above it stays as quic
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from export.catalogue import find_listed
 from resnet_core.errors import LabError
 from resnet_core.pictures import centre_square, read_picture, to_input
 from ui.averaging import build_averaging
+from ui.command_lines import command_line, folders_of
 from ui.events import AT_ONCE, settled
 from ui.html import render_problem
 
@@ -79,5 +79,5 @@ def _look(picture: Path | None, model: str | None, wanted: str) -> list[Any]:
 
 
 def _command(model: str, wanted: str) -> str:
-    chosen = f" --class {shlex.quote(wanted)}" if wanted else ""
-    return f"python -m export inside PICTURE --model {model}{chosen} --out FOLDER"
+    words = ["--model", model, *(["--class", wanted] if wanted else []), "--out", "FOLDER"]
+    return command_line("export", "inside", "PICTURE", *words, folders=folders_of(model))

@@ -13,6 +13,7 @@ from resnet_core.errors import LabError
 from resnet_core.runs.summary import size_bytes
 from resnet_core.zoo import imported_entries
 from ui import jobs
+from ui.command_lines import RUNS, command_line
 from ui.events import AT_ONCE
 from ui.html import render_command, render_problem
 
@@ -73,12 +74,12 @@ def _question(name: str) -> str:
     if _is_imported(name):
         goes = what_goes(imported_named(name, jobs.runs_folder()))
         after = "It can be brought back until another imported model is deleted."
-        command = f"python -m resnet_core imported delete {name}"
+        command = command_line("resnet_core", "imported", "delete", name, folders=(RUNS,))
     else:
         size = size_bytes(jobs.run_named(name)) / 1e6
         goes = f"the run {name} with its weights and curves, {size:.1f} MB"
         after = "There is no way back."
-        command = f"python -m resnet_core runs delete {name}"
+        command = command_line("resnet_core", "runs", "delete", name, folders=(RUNS,))
     return f'<p class="lab-note">Delete {escape(goes)}? {after}</p>{render_command(command)}'
 
 

@@ -16,6 +16,7 @@ from resnet_core.runs.history import History, read_history, read_history_csv, st
 from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
 from ui import jobs
 from ui.action_list import action_button
+from ui.command_lines import DATA, command_line, folders_of
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ def _strangers(model: ModelEntry) -> str:
     file = model.onnx_file
     known = read_confidence(file).familiarity if file is not None and file.is_file() else None
     if known is None:
-        return f"not measured: python -m export unlike {model.name}"
+        folders = (*folders_of(model.name), DATA)
+        return f"not measured: {command_line('export', 'unlike', model.name, folders=folders)}"
     said = (f"{each.name} {each.auroc_percent:.1f} %" for each in known.strangers)
     return f"AUROC, 50 % is a guess: {', '.join(said)}"
 

@@ -144,7 +144,9 @@ def _strip(images: NDArray[np.uint8], name: str) -> str:
 def _remarks(report: Report) -> str:
     notes = [*report.notes]
     if report.duplicates:
-        notes.append(f"{report.duplicates:,} exact copies; none is on both sides of the split.")
+        notes.append(
+            f"{report.duplicates:,} exact copies; all of a picture stay on one side, in training, validation or test."
+        )
     if report.left_out_total:
         notes.append(f"{report.left_out_total:,} files were left out:")
     lines = "".join(f'<p class="lab-note">{escape(note)}</p>' for note in notes)

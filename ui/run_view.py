@@ -10,6 +10,8 @@ from benchmarks.figures.style import clock, percent
 from resnet_core.data.own_store import PREFIX
 from resnet_core.runs.folder import RunState
 from ui.action_list import action_button
+from ui.command_lines import DATA, RUNS, command_line, with_folders
+from ui.html import render_progress_bar
 
 NO_RUNS = (
     '<div class="lab-empty"><p>Your runs appear here.</p>'
@@ -41,12 +43,8 @@ def render_run(row: dict[str, Any]) -> str:
     """State, progress, time left, and the figures so far."""
     if row["state"] == "damaged":
         return _card(row, "", f"This run's folder can't be read: {row['reason']}.")
-    share = 100 * row["step"] / row["total_steps"] if row["total_steps"] else 0.0
-    bar = (
-        f'<div class="lab-progress" role="progressbar" aria-label="Progress of {escape(row["name"])}" '
-        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
-        f'<span style="width:{share:.2f}%"></span></div>'
-    )
+    share = row["step"] / row["total_steps"] if row["total_steps"] else 0.0
+    bar = render_progress_bar(share, f"Progress of {row['name']}")
     return _card(row, bar, _figures(row))
 
 
@@ -55,10 +53,11 @@ def _card(row: dict[str, Any], bar: str, figures: str) -> str:
     about = _about(row) if "data" in row else ""
     place = f", place {row['place']}" if row.get("place") else ""
     return (
-        f'<div class="lab-card lab-run lab-{escape(row.get("family", ""))}" role="status">'
+        f'<div class="lab-card lab-run lab-{escape(row.get("family", ""))}">'
         f'<p class="lab-run-name"><span class="lab-dot"></span><b>{escape(title)}</b> '
         f'<span class="lab-run-about">{escape(about)}</span>'
-        f'<span class="lab-state lab-state-{row["state"]}">{STATE_WORDS[row["state"]]}{place}</span></p>'
+        # The state alone is announced: the figures change each second.
+        f'<span class="lab-state lab-state-{row["state"]}" role="status">{STATE_WORDS[row["state"]]}{place}</span></p>'
         f'{bar}<p class="lab-run-figures">{_unbroken(escape(figures))}</p></div>'
     )
 
@@ -157,6 +156,11 @@ def action_commands(row: dict[str, Any]) -> str:
         "queued": ["move", "withdraw"],
         "finished": ["extend", "export"],
     }.get(row["state"], ["resume", "extend"])
-    extras = {"extend": " --epochs 1", "move": " --to 1"}
-    lines = [f"python -m resnet_core runs {act} {name}{extras.get(act, '')}" for act in acts]
-    return "\n".join([row["command"], *lines])
+    extras = {"extend": ("--epochs", "1"), "move": ("--to", "1")}
+    lines = [
+        command_line("resnet_core", "runs", act, name, *extras.get(act, ()), folders=(RUNS,))
+        for act in acts
+    ]
+    trained, *extended = row["command"].split("\n")
+    made = [with_folders(trained, RUNS, DATA), *(with_folders(line, RUNS) for line in extended)]
+    return "\n".join([*made, *lines])

@@ -19,6 +19,7 @@ from benchmarks.throughput.machine import machine_name
 from benchmarks.throughput.stored import SHIPPED_FOLDER
 from resnet_core.files import read_json
 from ui import speed_jobs
+from ui.command_lines import DATA, RUNS, command_line, short_path
 from ui.events import AT_ONCE, turning
 from ui.figure import LiveFigure
 from ui.html import render_command
@@ -34,7 +35,16 @@ class Kind:
 
     format: str
     lead: str
-    command: str
+    words: tuple[str, ...]
+    """After `python -m benchmarks`; the file to write follows."""
+    file: str
+    """Its name, in the folder of results that this page reads."""
+    folders: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        file = short_path(speed_jobs.folder() / self.file)
+        return command_line("benchmarks", *self.words, "--json", file, folders=self.folders)
 
 
 KINDS = {
@@ -42,15 +52,25 @@ KINDS = {
         LOAD,
         "How long an answer takes when questions come at random moments, so many a second: "
         f"MLPerf’s LoadGen asks. {LABEL}: neither its rules nor its audit.",
-        "python -m benchmarks load --model resnet20_v1 --engine openvino-cpu,onnxruntime-cpu "
-        "--scenarios server --json runs/speed/load.json",
+        (
+            "load",
+            "--model",
+            "resnet20_v1",
+            "--engine",
+            "openvino-cpu,onnxruntime-cpu",
+            "--scenarios",
+            "server",
+        ),
+        "load.json",
+        (DATA,),
     ),
     "roofline": Kind(
         ROOFLINE,
         "How much of what the machine can do an engine reaches: multiplying is one bound, moving "
         "numbers the other.",
-        "python -m benchmarks roofline --models resnet20_v1,resnet56_v1 "
-        "--throughput speed.json --json runs/speed/roofline.json",
+        ("roofline", "--models", "resnet20_v1,resnet56_v1", "--throughput", "speed.json"),
+        "roofline.json",
+        (RUNS,),
     ),
 }
 

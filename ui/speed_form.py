@@ -14,6 +14,7 @@ from export.catalogue import list_exported
 from export.engines.catalogue import ENGINES
 from resnet_core.errors import LabError
 from ui import jobs, speed_jobs
+from ui.command_lines import DATA, command_line, folders_of
 from ui.events import settled
 from ui.html import render_command, render_problem
 
@@ -124,10 +125,14 @@ def _render_told(*shown: Any) -> str:
         return render_problem(str(error))
     count = _most_measurements(settings)
     busy = NOT_ALONE if any(row["state"] == "running" for row in jobs.all_rows()) else ""
+    command = command_line(
+        "benchmarks", *settings.words(), "--json", "speed.json",
+        folders=(*folders_of(*settings.models), DATA),
+    )  # fmt: skip
     return (
         f'<p class="lab-note">At most {count:,} measurements, {clock(count * settings.seconds)} in '
         f"all, besides opening, comparing answers and warming up.{busy}</p>"
-        f"{render_command(settings.command + ' --json speed.json')}"
+        f"{render_command(command)}"
     )
 
 

@@ -16,6 +16,7 @@ from export.tuned import Tuned, read_tuned
 from resnet_core.errors import LabError
 from ui import jobs, speed_jobs, tune_jobs
 from ui.child import reap
+from ui.command_lines import RUNS_BY_ENVIRONMENT, command_line
 from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem, render_table
 from ui.seen import Seen, build_seen, marks
@@ -118,7 +119,9 @@ def _answer(
         chosen = plan(options, limits)
     except LabError as problem:
         return render_problem(str(problem)) + table, None
-    command = f"python -m export plan --latency-ms {latency:g} --error {error:g}"
+    asked = ("--latency-ms", f"{latency:g}", "--error", f"{error:g}")
+    # What was measured here lies among the runs.
+    command = command_line("export", "plan", *asked, folders=(RUNS_BY_ENVIRONMENT,))
     return f'<p role="status"><b>{chosen}</b></p>{table}{render_command(command)}', chosen
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -11,8 +10,15 @@ from benchmarks.figures.style import clock
 from benchmarks.throughput.machine import describe, differences, machine_name
 from benchmarks.throughput.stored import StoredSpeed
 from resnet_core.errors import LabError
-from ui import jobs, speed_jobs
-from ui.html import render_busy, render_command, render_problem, render_table
+from ui import speed_jobs
+from ui.command_lines import command_line, short_path
+from ui.html import (
+    render_busy,
+    render_command,
+    render_problem,
+    render_progress_bar,
+    render_table,
+)
 
 NO_RESULTS = (
     '<div class="lab-empty"><p>No result yet.</p><p>Measure this machine below: every engine '
@@ -64,15 +70,14 @@ def _render_live(stored: StoredSpeed | None) -> str:
         return render_busy("Getting ready: opening the engines")
     done, total = stored.progress["done"], stored.progress["total"]
     left = speed_jobs.eta_seconds(stored)
-    words = [str(stored.progress.get("now") or "measuring").capitalize()]
-    words.append(f"{done} of {total} measurements")
+    now = stored.progress.get("now")
+    words = [*([str(now)] if now else []), f"{done} of {total} measurements"]
     words += [f"about {clock(left)} left"] if left is not None else []
-    share = 100 * stored.share_done
     return (
-        f'<div role="status"><p class="lab-note lab-busy">{escape(" · ".join(words))}. You can leave '
-        f'the page.</p><div class="lab-progress lab-resnet_v1" role="progressbar" '
-        f'aria-label="Progress of the measurement" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share:.0f}"><span style="width:{share:.1f}%"></span></div></div>'
+        # The state alone is announced: the rest changes with each measurement.
+        '<p class="lab-note lab-busy"><span role="status">Measuring</span> · '
+        f"{escape(' · '.join(words))}. You can leave the page.</p>"
+        f"{render_progress_bar(stored.share_done, 'Progress of the measurement', 'resnet_v1')}"
     )
 
 
@@ -129,11 +134,6 @@ def render_rows(stored: StoredSpeed) -> str:
     return table + note + (render_command(stored.command) if stored.command else "")
 
 
-def _path(file: Path) -> str:
-    """As short as a terminal in the project's folder finds it."""
-    return str(file.relative_to(jobs.ROOT) if file.is_relative_to(jobs.ROOT) else file)
-
-
 def render_comparison(first: Path, second: Path) -> str:
     """Two files case by case in words, what only one has, and how the machines differ."""
     from benchmarks.throughput.compare import compare_speed, summary
@@ -159,8 +159,6 @@ def render_comparison(first: Path, second: Path) -> str:
         + (f'<ul class="lab-left-out">{only}</ul>' if only else "")
         + environments
         + render_command(
-            shlex.join(
-                ["python", "-m", "benchmarks", "compare-speed", *map(_path, (first, second))]
-            )
+            command_line("benchmarks", "compare-speed", *map(short_path, (first, second)))
         )
     )

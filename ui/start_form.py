@@ -24,14 +24,19 @@ FOLLOWING = ("start", "family", "depth", "shortcut")
 PARTS = [("all of it", "all"), ("last stage", "last_stage"), ("head only", "head")]
 
 
-def offer_starts() -> list[tuple[str, str]]:
-    """The menu: nothing, the models that ship, imported ones, then finished runs, newest first."""
+def offer_starts(chosen: str = NOTHING) -> list[tuple[str, str]]:
+    """The menu: nothing, the models that ship, imported ones, then finished runs, newest first.
+
+    And the one that the form stands on, should it be gone: Gradio refuses a value that is not there.
+    """
     runs = jobs.runs_folder()
     shipped = [(entry.name, entry.name) for entry in zoo_entries()]
     imported = [(f"{entry.name} · imported", entry.name) for entry in imported_entries(runs)]
     trained = [_run_entry(run) for run in list_runs(runs) if run.summary_file.is_file()]
     known = [*shipped, *imported, *(entry for entry in trained if entry is not None)]
-    return [("nothing: random weights", NOTHING), *known]
+    offered = [("nothing: random weights", NOTHING), *known]
+    is_there = chosen in [name for _, name in offered]
+    return offered if is_there else [*offered, (f"{chosen} · not here", chosen)]
 
 
 def _run_entry(run: RunFolder) -> tuple[str, str] | None:
@@ -89,7 +94,7 @@ def follow_start(name: str) -> dict[str, Any]:
     """How the fields show that family, depth and shortcut are the start's; by field."""
     is_free = name == NOTHING
     return {
-        "start": gr.update(choices=offer_starts(), info=describe_start(name)),
+        "start": gr.update(choices=offer_starts(name), info=describe_start(name)),
         "family": gr.update(visible=is_free or "hidden"),
         "depth": gr.update(visible=is_free or "hidden"),
         "shortcut": gr.update(interactive=is_free),

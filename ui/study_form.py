@@ -13,6 +13,7 @@ from resnet_core.models.config import FAMILIES
 from resnet_core.training.config import default_data_folder
 from resnet_core.training.recipes import from_scratch
 from ui import jobs
+from ui.command_lines import DATA, RUNS_BY_ENVIRONMENT, command_line
 from ui.events import AT_ONCE, settled
 from ui.html import render_busy, render_command, render_problem
 from ui.train_form import offer_datasets
@@ -74,7 +75,11 @@ def build_study_form() -> StudyForm:
 
 def _render_command(*shown: Any) -> str:
     try:
-        return render_command(" ".join(["python -m benchmarks", *jobs.study_words(*shown)]))
+        return render_command(
+            command_line(
+                "benchmarks", *jobs.study_words(*shown), folders=(RUNS_BY_ENVIRONMENT, DATA)
+            )
+        )
     except LabError as error:
         return render_problem(str(error))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.depth.study import Study, describe
 from benchmarks.figures.style import clock
 from resnet_core.runs.folder import RunState
-from ui.html import render_command, render_table
+from ui.html import render_command, render_progress_bar, render_table
 
 if TYPE_CHECKING:
     from benchmarks.depth.engine import StudyProgress
@@ -24,22 +24,19 @@ TOLD = (RunState.FAILED, RunState.STOPPED, RunState.INTERRUPTED)
 def render_progress(study: Study, progress: StudyProgress) -> str:
     """How far it is: a bar while it trains, one line when it does not."""
     finished, total = progress.count(RunState.FINISHED), len(study.runs)
-    words = [f"{finished} of {total} nets trained"]
-    words += [f"{n} {state.value}" for state in TOLD if (n := _begun(progress, state))]
-    bar = ""
+    ended = [f"{finished} of {total} nets trained"]
+    ended += [f"{n} {state.value}" for state in TOLD if (n := _begun(progress, state))]
+    words, bar = [], ""
     if progress.is_moving:
-        share = 100 * progress.share_done
         words += [_running(row) for row in progress.rows if row["state"] == "running"]
-        bar = (
-            f'<div class="lab-progress lab-resnet_v1" role="progressbar" aria-label="Progress of the study" '
-            f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share:.0f}">'
-            f'<span style="width:{share:.2f}%"></span></div>'
-        )
+        bar = render_progress_bar(progress.share_done, "Progress of the study", "resnet_v1")
     elif finished < total:
         words.append("Start with the same settings goes on where it stands")
     return (
-        f'<div class="lab-study" role="status"><p class="lab-note">{escape(describe(study))} · '
-        f"{escape(' · '.join(words))}</p>{bar}</div>"
+        f'<div class="lab-study"><p class="lab-note">{escape(describe(study))} · '
+        # Only what changes with a net is announced: the rest changes all the time.
+        f'<span role="status">{escape(" · ".join(ended))}</span>'
+        f"{''.join(f' · {escape(word)}' for word in words)}</p>{bar}</div>"
     )
 
 

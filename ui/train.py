@@ -9,6 +9,7 @@ import gradio as gr
 from benchmarks.figures.style import clock
 from resnet_core.errors import ConfigError, LabError
 from ui import jobs
+from ui.command_lines import DATA, RUNS, with_folders
 from ui.compare import build_compare
 from ui.events import AT_ONCE, IN_TURN, settled
 from ui.html import render_busy, render_command, render_problem
@@ -31,7 +32,9 @@ from ui.train_form import (
     TrainForm,
     build_form,
     config_of,
+    left_out,
     offer_datasets,
+    offer_devices,
     recipe_values,
     valid_depths,
     values_of,
@@ -108,7 +111,7 @@ def _wire_start(form: TrainForm, size: gr.Number) -> None:
         _fit_batch, [form["recipe"], form["start"], form["data"]], form["batch_size"], **AT_ONCE
     )
     # What was trained, imported, prepared or deleted since the menus were made.
-    form["start"].focus(lambda: gr.update(choices=offer_starts()), None, form["start"], **AT_ONCE)
+    form["start"].focus(_offer_starts, form["start"], form["start"], **AT_ONCE)
     form["data"].focus(_offer_datasets, form["data"], form["data"], **AT_ONCE)
 
 
@@ -122,6 +125,10 @@ def _follow_start(start: str, data: str) -> list[Any]:
 def _fit_batch(recipe: str, start: str, data: str) -> Any:
     """A start's recipe has smaller steps for fewer images; others stay as they were set."""
     return gr.skip() if start == NOTHING else fitted_recipe(recipe, start, data).batch_size
+
+
+def _offer_starts(chosen: str) -> Any:
+    return gr.update(choices=offer_starts(chosen))
 
 
 def _offer_datasets(chosen: str) -> Any:
@@ -155,7 +162,7 @@ def _command_line(values: dict[str, Any]) -> str:
         config, minutes = config_of(values)
     except LabError as error:
         return render_problem(str(error))
-    return render_command(jobs.train_command(config, minutes))
+    return render_command(with_folders(jobs.train_command(config, minutes), RUNS, DATA))
 
 
 def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
@@ -170,11 +177,18 @@ def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
 
 
 def _copy_settings(name: str | None) -> list[Any]:
+    """A run's settings in the form; what has no place there is said."""
     try:
-        return _shown(values_of(jobs.run_named(name or "").config()))
+        config = jobs.run_named(name or "").config()
+        shown = _shown(values_of(config))
     except LabError as error:
         gr.Warning(str(error))
         return [gr.skip()] * len(NAMES)
+    if left := left_out(config):
+        gr.Warning(
+            f"The form has no field for {', '.join(left)}: to train with it, use the run's command line."
+        )
+    return shown
 
 
 def _shown(values: dict[str, Any]) -> list[Any]:
@@ -183,6 +197,7 @@ def _shown(values: dict[str, Any]) -> list[Any]:
         updates[name] = {**followed, "value": values[name]}
     # A run may have a depth that the menu leaves out; data sets come while the app runs.
     updates["depth"]["choices"] = sorted({*valid_depths(values["family"]), values["depth"]})
+    updates["device"] = gr.update(choices=offer_devices(values["device"]), value=values["device"])
     updates["data"] = gr.update(choices=offer_datasets(values["data"]), value=values["data"])
     return [updates[name] for name in NAMES]
 

@@ -11,8 +11,14 @@ from export.session import has_nvidia_gpu
 from resnet_core.data.catalogue import describe_dataset, list_datasets
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import FAMILIES, SHORTCUTS, ModelConfig
-from resnet_core.options import field_docs
-from resnet_core.training.config import PRECISIONS, SWITCHES, TrainConfig, default_data_folder
+from resnet_core.options import as_words, field_docs
+from resnet_core.training.config import (
+    PRECISIONS,
+    RUN_OPTIONS,
+    SWITCHES,
+    TrainConfig,
+    default_data_folder,
+)
 from resnet_core.training.recipes import CHOICES, RECIPES, Recipe
 from ui.start_form import NOTHING, PARTS, chosen_start, describe_start, offer_starts
 
@@ -53,6 +59,12 @@ def valid_depths(family: str) -> list[int]:
 def offer_datasets(chosen: str) -> list[str]:
     """The data sets there are now, and the one that a form stands on, should it be gone."""
     return list(dict.fromkeys([*list_datasets(default_data_folder()), chosen]))
+
+
+def offer_devices(chosen: str) -> list[str]:
+    """The devices there are here, and the one that a form stands on, should it be missing."""
+    here = ["auto", "cpu", *(["cuda"] if has_nvidia_gpu() else [])]
+    return list(dict.fromkeys([*here, chosen]))
 
 
 def build_form() -> TrainForm:
@@ -109,10 +121,9 @@ def _recipe_component(field: Any) -> gr.components.Component:
 
 def _machine_components() -> dict[str, gr.components.Component]:
     docs, model_docs = field_docs(TrainConfig), field_docs(ModelConfig)
-    devices = ["auto", "cpu", *(["cuda"] if has_nvidia_gpu() else [])]
     return {
         "seed": gr.Number(0, precision=0, minimum=0, label="seed", info=docs["seed"], elem_id="seed"),
-        "device": gr.Dropdown(devices, value="auto", label="device", info=docs["device"]),
+        "device": gr.Dropdown(offer_devices("auto"), value="auto", label="device", info=docs["device"]),
         "precision": gr.Dropdown(
             list(PRECISIONS), value="auto", label="precision", info=docs["precision"]
         ),
@@ -163,10 +174,20 @@ def config_of(values: dict[str, Any]) -> tuple[TrainConfig, float | None]:
 
 
 def values_of(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a stored config stands for: a run's settings put back into the form."""
+    """The settings that a stored config stands for: a run's settings put back into the form.
+
+    Raises:
+        ConfigError: a net for photos at random weights, which the form does not offer.
+    """
     recipe, start = Recipe.from_dict(config["recipe"]), config.get("start")
     net = config["model"]
-    if net["family"] not in FAMILIES:  # a start's net, which the start says
+    if net["family"] not in FAMILIES:
+        if not start:
+            raise ConfigError(
+                f"The form trains nets for photos only from trained weights, not "
+                f"{ModelConfig.from_dict(net).name} from random ones: use the run's command line."
+            )
+        # The start says which net.
         net = {"family": "resnet_v1", "depth": 20, "shortcut": "A"}
     return {
         "start": start["name"] if start else NOTHING,
@@ -183,6 +204,22 @@ def values_of(config: dict[str, Any]) -> dict[str, Any]:
         "compile": config["compile"],
         "shortcut": net["shortcut"],
     }
+
+
+def left_out(config: dict[str, Any]) -> list[str]:
+    """What a stored config says that the form has no field for, as options of the command line."""
+    wanted: dict[str, tuple[dict[str, Any], Any]] = {
+        name: (config, TrainConfig) for name in RUN_OPTIONS if name not in NAMES
+    }
+    if not config.get("start"):
+        wanted["gate_bias"] = (config["model"], ModelConfig)
+    words = []
+    for name, (said, kind) in wanted.items():
+        default = next(field.default for field in fields(kind) if field.name == name)
+        if (value := said.get(name, default)) != default:
+            words.append(" ".join(as_words(name, value)))
+    devices = config.get("devices", 1)
+    return [*words, *([f"{devices} devices"] if devices > 1 else [])]
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class WhySection:
         shown = [output for view in self.views for output in view.outputs]
         return {
             "fn": opener(self.views),
-            "inputs": [self.current, self.operated, *pickers],
+            "inputs": [self.current, self.operated],
             "outputs": [self.operated, *pickers, *shown],
             **AT_ONCE,
         }
@@ -107,7 +107,7 @@ def _build_view(analysis: str, column: gr.Column) -> View:
         points = gr.Radio(
             [5, 9, 17, 33], value=9, label="Points a side", visible=analysis == "landscape"
         )
-        command = gr.HTML(render_command(default_settings(analysis).command))
+        command = gr.HTML(_render_command(default_settings(analysis)))
         with gr.Row():
             start = gr.Button("Compute", variant="primary", elem_id=f"why-start-{analysis}")
             stop = gr.Button("Stop", interactive=False, elem_id=f"why-stop-{analysis}")
@@ -126,7 +126,7 @@ def _wire(view: View) -> None:
     asked = [view.picked, view.points]
     gr.on(
         [part.change for part in asked],
-        lambda *said: render_command(_settings(view.analysis, *said).command),
+        lambda *said: _render_command(_settings(view.analysis, *said)),
         asked, view.command, **AT_ONCE,
     )  # fmt: skip
     view.start.click(_starter(view), asked, [view.state, view.source], **AT_ONCE).then(**again)
@@ -147,6 +147,10 @@ def _settings(analysis: str, models: Sequence[str] | None, points: int) -> Setti
     if isinstance(settings, LandscapeSettings):
         return replace(settings, points=int(points))
     return settings
+
+
+def _render_command(settings: Settings) -> str:
+    return render_command(why_jobs.shown_command(settings))
 
 
 def _starter(view: View) -> Callable[..., list[Any]]:

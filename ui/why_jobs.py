@@ -12,6 +12,7 @@ from resnet_core.locks import hold
 from resnet_core.training.config import default_data_folder
 from ui import jobs
 from ui.child import Child
+from ui.command_lines import DATA, RUNS, command_line
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ def start(settings: Settings) -> None:
             raise RunError("This is being computed already: wait for it, or stop it first.")
         # Below the app: a picture is still classified at once.
         job.child.start(_words(job, settings), {"command": settings.command}, steps_back=True)
+
+
+def shown_command(settings: Settings) -> str:
+    """The command line that asks the same in a terminal."""
+    return command_line("benchmarks", "why", *settings.words(), folders=(RUNS, DATA))
 
 
 def stop(analysis: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from benchmarks.why.settings import GradientSettings
+from benchmarks.why.settings import GradientSettings, SurgerySettings
 from benchmarks.why.stored import Stored, read_stored
 from resnet_core.errors import LabError
 from resnet_core.models.config import FAMILIES
@@ -20,7 +20,7 @@ from ui.figure import LiveFigure
 from ui.html import render_problem
 from ui.seen import Seen, marks
 from ui.why_jobs import WhyJob
-from ui.why_view import model_choices, render_job, render_origin
+from ui.why_view import model_choices, operable_choices, render_job, render_origin
 
 SHIPPED, COMPUTED = "shipped with the app", "computed here"
 IN_3D, FROM_ABOVE = "surface", "map from above"
@@ -95,12 +95,10 @@ def ticker(views: list[View], always: bool = False) -> Callable[..., list[Any]]:
 def opener(views: list[View]) -> Callable[..., list[Any]]:
     """Fills the menus, and shows the view in sight: a running computation before what ships."""
 
-    def opened(current: str, operated: str, *picked: list[str]) -> list[Any]:
-        choices = model_choices(describe_runs(jobs.runs_folder()))
-        menus = [
-            gr.update(choices=_offered(view.analysis, choices, chosen))
-            for view, chosen in zip(views, picked, strict=True)
-        ]
+    def opened(current: str, operated: str) -> list[Any]:
+        rows = describe_runs(jobs.runs_folder())
+        choices, operable = model_choices(rows), operable_choices(rows)
+        menus = [gr.update(choices=_offered(v.analysis, choices, operable)) for v in views]
         shown: list[Any] = []
         for view in views:
             if view.analysis != current:
@@ -110,17 +108,18 @@ def opener(views: list[View]) -> Callable[..., list[Any]]:
             values = _look(view, COMPUTED if is_live else SHIPPED, IN_3D, None)
             values[1] = COMPUTED if is_live else gr.skip()
             shown += values
-        nets = gr.update(choices=choices, value=operated if operated in choices else choices[0])
+        net = operated if operated in operable else operable[0]
+        nets = gr.update(choices=operable, value=net)
         return [nets, *menus, *shown]
 
     return opened
 
 
-def _offered(analysis: str, trained: list[str], chosen: list[str]) -> list[str]:
+def _offered(analysis: str, trained: list[str], operable: list[str]) -> list[str]:
     """Untrained nets of any depth for gradients, trained ones for all else."""
-    if analysis != GradientSettings.analysis:
-        return list(dict.fromkeys([*trained, *(name for name in chosen if name in trained)]))
-    return [family.name(d) for family in FAMILIES.values() for d in family.example_depths[:5]]
+    if analysis == GradientSettings.analysis:
+        return [family.name(d) for family in FAMILIES.values() for d in family.example_depths[:5]]
+    return operable if analysis == SurgerySettings.analysis else trained
 
 
 def _nothing(view: View) -> list[Any]:

@@ -13,7 +13,7 @@ from benchmarks.why.settings import SurgerySettings
 from resnet_core.errors import LabError
 from resnet_core.training.config import default_data_folder
 from resnet_core.zoo import zoo_entries
-from ui import jobs
+from ui import jobs, why_jobs
 from ui.events import AT_ONCE, IN_TURN
 from ui.html import render_command, render_problem
 
@@ -96,5 +96,5 @@ def _operate(name: str, off: list[int], first: int, second: int) -> str:
         swap=",".join(f"{a}-{b}" for a, b in swapped) or None,
     )
     return render_change(name, _net(name)[0], said, score, seconds) + render_command(
-        settings.command
+        why_jobs.shown_command(settings)
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figures.style import clock
 from benchmarks.why.progress import share_done
 from benchmarks.why.stored import Stored
+from resnet_core.models.config import FAMILIES
 from resnet_core.zoo import zoo_entries
-from ui.html import render_command
+from ui.html import render_command, render_progress_bar
 from ui.why_jobs import WhyJob
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ LEADS = {
         "steep one is hard."
     ),
     "responses": (
-        "How much does each layer add to what it is given? The smaller its response, the less it "
-        "changes: residual layers need only mend what the shortcut already carries."
+        "How strongly does each layer's output vary after batch norm, before the ReLU or the "
+        "addition? Of the two layers in a residual block the second is what is added to the shortcut: "
+        "the smaller it is, the less the block changes what it is given. In a plain net every layer "
+        "replaces what it is given."
     ),
     "ensemble": (
         "Nets that are wrong about different pictures can correct each other: average the answers "
@@ -62,7 +65,13 @@ SOURCES = {
         "After Li et al. 2018 (arXiv 1712.09913): filter-normalised directions, biases and batch "
         "norm left alone, batch norm with its stored statistics. All surfaces on the same axes."
     ),
-    "responses": "After He et al. 2015 (arXiv 1512.03385 Fig. 7): 3 × 3 layers, after batch norm.",
+    "responses": (
+        "After He et al. 2015 (arXiv 1512.03385 Fig. 7): standard deviation over images, channels "
+        "and places, for every 3 × 3 layer. It is mostly the learned scale of the batch norm, which "
+        "the shipped nets' recipe leaves without weight decay, unlike the paper's. In ResNet v2 the "
+        "batch norm stands before the next layer, inside the branch: none of what is drawn is added "
+        "itself."
+    ),
     "ensemble": (
         "The mean of the nets' probabilities answers, on the test images. Every choice of nets is a "
         "point, none is picked by its test error; the best alone is known only after the fact."
@@ -93,8 +102,9 @@ def render_job(job: WhyJob, stored: Stored | None) -> str:
     left = f", about {clock(elapsed * (1 - share) / share)} left" if 0.02 < share < 1 else ""
     rows = f"{len(stored.rows):,} results so far{left}" if stored else "getting ready"
     return (
-        f'<div role="status"><p class="lab-note lab-busy">{rows}. You can leave the page.</p>'
-        f'<div class="lab-progress lab-resnet_v1"><span style="width:{100 * share:.1f}%"></span></div></div>'
+        '<p class="lab-note lab-busy"><span role="status">Computing</span> · '
+        f"{rows}. You can leave the page.</p>"
+        f"{render_progress_bar(share, f'Progress of {TITLES[job.analysis]}', 'resnet_v1')}"
     )
 
 
@@ -124,3 +134,8 @@ def model_choices(runs: list[dict[str, Any]]) -> list[str]:
     """Shipped nets, then finished runs, by the names that the commands take."""
     shipped = sorted(entry.name for entry in zoo_entries())
     return [*shipped, *(row["name"] for row in runs if row["state"] == "finished")]
+
+
+def operable_choices(runs: list[dict[str, Any]]) -> list[str]:
+    """Those of them that surgery knows the blocks of: nets for photos are built otherwise."""
+    return model_choices([row for row in runs if row.get("family") in FAMILIES])

@@ -38,7 +38,15 @@ def share_done(stored: Stored) -> float:
 
 
 def shape_changing_blocks(family: str, depth: int) -> tuple[int, set[int]]:
-    """How many blocks a net has, and the numbers, from 1, of those that change the shape."""
+    """How many blocks a net has, and the numbers, from 1, of those that change the shape.
+
+    Raises:
+        ConfigError: it is a net for photos.
+    """
+    if family not in FAMILIES:
+        raise ConfigError(
+            "Only CIFAR nets can be operated on: choose one such as resnet20_v1 or plain20."
+        )
     n = (depth - 2) // FAMILIES[family].layers_per_n
     changing = {n + 1, 2 * n + 1}
     # The first bottleneck widens 16 channels to 64.

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from resnet_core.data.dataset import Dataset, Split, split_validation
+from resnet_core.data.dataset import Dataset, Split, hold_out
 from resnet_core.errors import ConfigError
 from resnet_core.files import read_json
 from resnet_core.training.find import FoundModel
@@ -86,10 +86,8 @@ def validation_images(folder: Path, dataset: Dataset) -> Split | None:
 
 
 def _validation(aside: Aside, dataset: Dataset) -> Split | None:
-    held_out, split_seed = aside
-    # Training sets aside a tenth at the most, whatever its recipe asks for.
-    held_out = min(held_out, len(dataset.train) // 10)
-    return split_validation(dataset.train, held_out, split_seed)[1] if held_out else None
+    _, held_out = hold_out(dataset, *aside)
+    return held_out if len(held_out) else None
 
 
 def take_some(split: Split, count: int, seed: int) -> Split:

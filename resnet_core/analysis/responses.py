@@ -1,7 +1,13 @@
 """How strongly each layer responds: the standard deviation of what it puts out.
 
-He et al. 2015 (arXiv 1512.03385 §4.2 and Fig. 7): after batch norm, before the nonlinearity and
-before the addition, residual nets respond less than plain ones, and the less the deeper they are.
+He et al. 2015 (arXiv 1512.03385 §4.2 and Fig. 7) measure every 3x3 layer after batch norm, before
+the nonlinearity or the addition: there, residual nets respond less than plain ones, and the less
+the deeper they are. Of a residual block's two layers only the second is what is added; the first
+feeds it. A v2 bottleneck has its batch norms before its layers: measured is the one behind the 3x3
+layer, inside the branch, and the 1x1 layer that it feeds is what is added.
+
+With batch norm the deviation is mostly the norm's own learned scale, so whether the recipe lets
+that decay matters: the paper's does (1e-4 on everything), `fast` does not.
 """
 
 from __future__ import annotations

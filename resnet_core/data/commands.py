@@ -94,7 +94,9 @@ def _remarks(prepared: PreparedImages, most: int) -> list[str]:
     report = prepared.report
     lines = list(map(printable, report.notes))
     if report.duplicates:
-        lines.append(f"Exact copies of other images: {report.duplicates:,}; none is on both sides.")
+        lines.append(
+            f"Exact copies of other images: {report.duplicates:,}; all of a picture stay on one side."
+        )
     lines += [f"Left out: {printable(f'{f.name}: {f.reason}')}" for f in report.left_out[:most]]
     if report.left_out_total > most:
         lines.append(f"… and {report.left_out_total - most:,} more left out.")

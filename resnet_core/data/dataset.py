@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
@@ -73,6 +74,26 @@ def _load_arrays(name: str, data_folder: Path) -> Arrays:
     return SOURCES[name](data_folder)
 
 
+def hold_out(dataset: Dataset, wanted: int, seed: int) -> tuple[Split, Split]:
+    """The images left to train on and the validation images that a training sets aside.
+
+    At most a tenth: small sets keep enough to learn from. Of own images all copies of a picture
+    stay on one side, so there may be fewer; the sets that come with the app are drawn by image.
+    """
+    kept, held_out = _divide(dataset, wanted, seed)
+    return dataset.train.take(kept), dataset.train.take(held_out)
+
+
+def count_held_out(dataset: Dataset, wanted: int, seed: int) -> int:
+    """How many images `hold_out` sets aside."""
+    return len(_divide(dataset, wanted, seed)[1])
+
+
+def _divide(dataset: Dataset, wanted: int, seed: int) -> tuple[Tensor, Tensor]:
+    count = min(wanted, len(dataset.train) // 10)
+    return _draw(dataset.train, count, seed, by_picture=dataset.name.startswith(PREFIX))
+
+
 def split_validation(train: Split, validation_images: int, seed: int) -> tuple[Split, Split]:
     """Set `validation_images` aside at random, the same ones for the same seed.
 
@@ -87,13 +108,35 @@ def split_validation(train: Split, validation_images: int, seed: int) -> tuple[S
             f"{validation_images} validation images of {len(train)} can't be set aside: "
             f"choose 0 to {len(train) - 1}."
         )
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    # Sorted, so that the file's order and not the draw decides where an image stands.
-    kept, held_out = (
-        order[validation_images:].sort().values,
-        order[:validation_images].sort().values,
-    )
+    kept, held_out = _draw(train, validation_images, seed, by_picture=False)
     return train.take(kept), train.take(held_out)
+
+
+def _draw(train: Split, count: int, seed: int, by_picture: bool) -> tuple[Tensor, Tensor]:
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    is_held_out = torch.zeros(len(train), dtype=torch.bool)
+    is_held_out[_whole_pictures(train, order, count) if by_picture else order[:count]] = True
+    # By place, so that the file's order and not the draw decides where an image stands.
+    return (~is_held_out).nonzero()[:, 0], is_held_out.nonzero()[:, 0]
+
+
+def _whole_pictures(train: Split, order: Tensor, count: int) -> Tensor:
+    """At most `count` places, those first in `order`, each with all copies of its picture.
+
+    A picture with more copies than there is room for is passed over.
+    """
+    chosen: list[int] = []
+    if count:
+        digests = [
+            blake2b(image.tobytes(), digest_size=16).digest() for image in train.images.numpy()
+        ]
+        copies: dict[bytes, list[int]] = {}
+        for place, digest in enumerate(digests):
+            copies.setdefault(digest, []).append(place)
+        for digest in dict.fromkeys(digests[place] for place in order.tolist()):
+            if len(chosen) + len(copies[digest]) <= count:
+                chosen += copies[digest]
+    return torch.tensor(chosen, dtype=torch.int64)
 
 
 def channel_statistics(split: Split) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resnet_core.data.dataset import Dataset, load_dataset
+from resnet_core.data.dataset import Dataset, count_held_out, load_dataset
 from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.events import EpochFinished, Event, Finished, Started, Stopped
 from resnet_core.files import write_json, write_text
@@ -135,7 +135,7 @@ def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
     """
     recipe, n = config.recipe, len(dataset.train)
     problems = misfits(config.model, dataset)
-    held_out = min(recipe.validation_images, n // 10)  # as the loop sets them aside
+    held_out = count_held_out(dataset, recipe.validation_images, config.split_seed)
     step_images = recipe.batch_size * config.devices
     if step_images > n - held_out:
         problems.append(
@@ -145,7 +145,7 @@ def _check_fit(config: TrainConfig, dataset: Dataset) -> None:
     if recipe.keep == "best" and not held_out:
         problems.append(
             f"Of {n} training images none can be set aside to choose the best epoch by: use "
-            "--keep last, or 10 images and more."
+            "--keep last, or 10 images and more, not all of them copies."
         )
     if problems:
         raise ConfigError(problems)

@@ -16,8 +16,9 @@ from resnet_core.data.dataset import (
     Dataset,
     Split,
     channel_statistics,
+    count_held_out,
+    hold_out,
     pixel_mean,
-    split_validation,
 )
 from resnet_core.models.network import PixelModel
 from resnet_core.runs.checkpoint import Progress, load_checkpoint
@@ -96,8 +97,7 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
         LabError: the hardware asked for is not there.
     """
     recipe = config.recipe
-    # A tenth at the most: small sets keep enough to learn from.
-    held_out = min(recipe.validation_images, len(dataset.train) // 10)
+    held_out = count_held_out(dataset, recipe.validation_images, config.split_seed)
     steps_per_epoch = max(1, (len(dataset.train) - held_out) // (recipe.batch_size * team.size))
     total_steps = max(1, round(recipe.epochs * steps_per_epoch))
     images = total_steps * recipe.batch_size
@@ -109,7 +109,7 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     if hardware.device.type == "cpu":
         keep_what_is_freed()
     train, validation, statistics = _prepare(
-        dataset, held_out, config.split_seed, recipe.normalisation, hardware.device
+        dataset, recipe.validation_images, config.split_seed, recipe.normalisation, hardware.device
     )
     return Setup(
         config=config,
@@ -128,13 +128,13 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
 
 @lru_cache(maxsize=1)
 def _prepare(
-    dataset: Dataset, held_out: int, seed: int, normalisation: str, device: torch.device
+    dataset: Dataset, wanted: int, seed: int, normalisation: str, device: torch.device
 ) -> tuple[Split, Split, tuple[Tensor, Tensor]]:
     """Training and validation images on the device, and the mean and deviation of the former.
 
     Once for all nets that a process trains on them.
     """
-    train, validation = split_validation(dataset.train, held_out, seed)
+    train, validation = hold_out(dataset, wanted, seed)
     measure = pixel_mean if normalisation == "per_pixel_mean" else channel_statistics
     return train.to(device), validation.to(device), measure(train)
 

@@ -15,8 +15,11 @@ import torch
 from resnet_core.data.augment import crop_and_flip, shift_and_flip
 from resnet_core.data.cifar10 import CLASS_NAMES, LOCK_NAME
 from resnet_core.data.dataset import (
+    Dataset,
     Split,
     channel_statistics,
+    count_held_out,
+    hold_out,
     load_dataset,
     pixel_mean,
     split_validation,
@@ -168,6 +171,52 @@ def test_the_split_is_a_partition_by_seed() -> None:
     assert len(split_validation(split, 0, seed=0)[1]) == 0
     with pytest.raises(ConfigError, match="0 to 99"):
         split_validation(split, 100, seed=0)
+
+
+def test_copies_of_an_own_picture_are_never_on_both_sides(rng) -> None:
+    """Every third picture is there twice, and one thirty times."""
+    pictures = rng.integers(0, 256, (120, 4, 4, 3), dtype=np.uint8)
+    images = np.concatenate([pictures, pictures[::3], np.repeat(pictures[:1], 28, axis=0)])
+    split = Split(torch.from_numpy(images), torch.arange(len(images)))
+    own = Dataset("own/drawn", split, split.take(torch.arange(2)), ("a", "b"))
+    for seed in range(5):
+        train, validation = hold_out(own, 5000, seed)
+        trained, held_out = ({x.numpy().tobytes() for x in s.images} for s in (train, validation))
+        assert not trained & held_out
+        assert len(validation) == count_held_out(own, 5000, seed) == len(images) // 10
+        assert sorted([*train.labels.tolist(), *validation.labels.tolist()]) == list(range(188))
+    assert hold_out(own, 9, 1)[1].labels.tolist() == hold_out(own, 9, 1)[1].labels.tolist()
+    assert hold_out(own, 9, 1)[1].labels.tolist() != hold_out(own, 9, 2)[1].labels.tolist()
+
+
+def test_where_all_are_copies_none_is_held_out() -> None:
+    split = Split(torch.zeros(40, 1, 1, 3, dtype=torch.uint8), torch.arange(40))
+    train, validation = hold_out(Dataset("own/one", split, split, ("a",)), 5000, 0)
+    assert (len(train), len(validation)) == (40, 0)
+
+
+@pytest.mark.parametrize("name", ["shapes", "own/drawn"])
+def test_without_copies_the_draw_is_what_it_always_was(name: str, shapes: Dataset) -> None:
+    """Stored studies and finished runs were drawn by image."""
+    train = shapes.train.take(torch.arange(600))
+    assert len({image.numpy().tobytes() for image in train.images}) == 600
+    kept, held_out = hold_out(Dataset(name, train, shapes.test, shapes.class_names), 5000, 7)
+    order = torch.randperm(600, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(held_out.images, train.images[order[:60].sort().values])
+    assert torch.equal(kept.labels, train.labels[order[60:].sort().values])
+
+
+def test_built_in_sets_are_drawn_by_image_though_they_hold_copies() -> None:
+    images = (
+        torch.arange(50, dtype=torch.uint8)[:, None, None, None]
+        .expand(50, 1, 1, 3)
+        .repeat(2, 1, 1, 1)
+    )
+    split = Split(images, torch.arange(100))
+    found = hold_out(Dataset("cifar10", split, split, ("a",)), 5000, 3)
+    wanted = split_validation(split, 10, seed=3)
+    for a, b in zip(found, wanted, strict=True):
+        assert torch.equal(a.labels, b.labels)
 
 
 def test_statistics_are_numpys(rng) -> None:

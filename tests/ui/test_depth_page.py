@@ -98,6 +98,7 @@ def test_a_study_is_seen_judged_and_taken_along(page: Page, app: App) -> None:
     page.wait_for_function(
         "[...document.querySelector('#study-curves .lab-plot').data].every(l => l.name.includes('Plain 56'))"
     )
+    expect(page.locator("#study-curves-of input")).to_have_value("Plain 56")
 
     unfold(page, "#study-table")
     page.wait_for_selector("#study-table td")
@@ -107,6 +108,19 @@ def test_a_study_is_seen_judged_and_taken_along(page: Page, app: App) -> None:
     with page.expect_download() as html:
         page.click("#study-html")
     assert "Skip connections cure it" in Path(html.value.path()).read_text()
+
+
+def test_curves_are_chosen_by_keyboard(page: Page) -> None:
+    menu = page.get_by_label("Curves of", exact=True)
+    menu.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("ResNet v1 20")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "(() => { const drawn = document.querySelector('#study-curves .lab-plot').data ?? [];"
+        " return drawn.length && drawn.every(l => l.name.includes('ResNet v1 20')) })()"
+    )
+    expect(menu).to_have_value("ResNet v1 20")
 
 
 def test_a_study_is_started_watched_and_stopped(page: Page, app: App) -> None:

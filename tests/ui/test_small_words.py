@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from export.classifier import Answer
+from resnet_core.zoo import zoo_entries
 from tests.ui.test_depth_page import write_study
-from ui import averaging, child, depth
+from ui import averaging, child, depth, why_view
 
 
 @pytest.mark.parametrize(("share", "said"), [
@@ -32,6 +33,14 @@ def test_the_command_of_an_average_names_its_engine() -> None:
     command = averaging._command("resnet20_v1", "openvino-cpu:fp32", "flip", ["plain20"])
     assert command.endswith("--engine openvino-cpu:fp32 --views flip --with plain20")
     assert "--engine" not in averaging._command("resnet20_v1", "", "flip", [])
+
+
+def test_responses_are_called_what_is_measured() -> None:
+    lead, source = why_view.LEADS["responses"], why_view.SOURCES["responses"]
+    assert "after batch norm" in lead and "the second is what is added" in lead
+    assert "without weight decay" in source
+    shipped = [entry.card for entry in zoo_entries() if entry.card["data"] == "cifar10"]
+    assert {card["recipe"]["decay"] for card in shipped} == {"weights"}  # no batch norm
 
 
 def test_a_child_that_ended_is_let_go(tmp_path: Path) -> None:
@@ -56,6 +65,6 @@ def test_a_damaged_study_leaves_the_others_to_choose(
     paths = [path for _, path in menu["choices"]]
     assert str(tmp_path / "studies" / "b-good") in paths and menu["value"] == str(damaged)
     assert "a-damaged" in problem and not stop["visible"] and figure is None and verdicts == ""
-    assert len(first) == 10
+    assert len(first) == 11
     again = depth.look(str(damaged), seen, "depth", "both", False, None)
     assert not isinstance(again, list)  # nothing changed: nothing is sent

@@ -8,12 +8,14 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from resnet_core.commands import add_commands
 from resnet_core.config_options import config_of as config_from_words
 from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.files import write_json
+from resnet_core.models.config import parse_model_name
 from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.history import read_history_csv
 from resnet_core.training.recipes import RECIPES
@@ -21,7 +23,14 @@ from resnet_core.zoo import zoo_entries
 from tests.resnet_core.few_pictures import draw_few, save_start
 from ui import jobs
 from ui.start_form import FOLLOWING, fitted_recipe, offer_starts
-from ui.train import _command_line, _follow_start, _offer_datasets, _shown
+from ui.train import (
+    _command_line,
+    _copy_settings,
+    _follow_start,
+    _offer_datasets,
+    _offer_starts,
+    _shown,
+)
 from ui.train_form import NAMES, RECIPE_FIELDS, config_of, recipe_values, valid_depths, values_of
 
 
@@ -128,6 +137,51 @@ def test_menus_hold_what_a_restored_or_copied_run_stands_on(
     gone = dict(zip(NAMES, _shown(values(data="own/gone-1")), strict=True))
     assert "own/gone-1" in gone["data"]["choices"]
     assert name in _offer_datasets("shapes")["choices"]
+
+
+def test_menus_hold_a_start_and_a_device_that_a_copied_run_had_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio would refuse every event of the form from then on."""
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    monkeypatch.setattr("ui.train_form.has_nvidia_gpu", lambda: False)
+    copied = values(start="deleted-run", device="cuda")
+    shown = dict(zip(NAMES, _shown(copied), strict=True))
+    assert shown["device"]["choices"] == ["auto", "cpu", "cuda"]
+    assert shown["device"]["value"] == "cuda" and shown["start"]["value"] == "deleted-run"
+    for choices in (shown["start"]["choices"], _offer_starts("deleted-run")["choices"]):
+        assert ("deleted-run · not here", "deleted-run") in choices
+    assert "lab-problem" in _command_line(copied)
+
+
+def test_a_copy_says_what_the_form_has_no_place_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
+    said: list[str] = []
+    monkeypatch.setattr("ui.train.gr.Warning", said.append)
+    plain, _ = config_of(values())
+    rare = replace(
+        plain, model=replace(plain.model, family="highway", gate_bias=-2.0), split_seed=3, threads=2,
+        checkpoint_seconds=5.0, tensorboard=True,
+    )  # fmt: skip
+    photo = replace(plain, model=parse_model_name("resnet18", classes=8, input_size=64))
+    copied = {}
+    for name, config in (("plain", plain), ("rare", rare), ("photo", photo)):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_json(folder / "config.json", config.to_dict())
+        copied[name] = _copy_settings(name)
+        if name == "plain":
+            assert not said
+    for words in (
+        "--split-seed 3", "--threads 2", "--checkpoint-seconds 5.0", "--tensorboard", "--gate-bias=-2.0",
+    ):  # fmt: skip
+        assert words in said[0]
+    assert dict(zip(NAMES, copied["rare"], strict=True))["family"]["value"] == "highway"
+    # Another net in its place would be worse than none.
+    assert "resnet18 from random ones" in said[1] and copied["photo"] == [gr.skip()] * len(NAMES)
+    assert len(said) == 2
 
 
 def test_a_command_that_takes_too_long_is_ended_with_a_sentence(

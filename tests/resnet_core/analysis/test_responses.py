@@ -40,6 +40,18 @@ def test_every_3x3_layer_is_there(family: str, depth: int, layers: int) -> None:
     assert len(normalised_layers(Network(ModelConfig(family, depth)))) == layers
 
 
+@pytest.mark.parametrize(
+    ("family", "norms"),
+    [("resnet_v1", ["bn1", "bn2", "bn1", "bn2"]), ("resnet_v2", ["bn3", "bn3", "bn3", "bn3"])],
+)
+def test_the_page_says_which_norm_is_measured(family: str, norms: list[str]) -> None:
+    """In v1 the second is added; in v2 each stands before the 1x1 layer that is."""
+    network = Network(ModelConfig(family, 20))
+    name_of = {module: name for name, module in network.named_modules()}
+    found = [name_of[norm].split(".")[-1] for _, norm in normalised_layers(network)]
+    assert found[1:5] == norms
+
+
 def test_no_hook_is_left_behind(make_model, pictures) -> None:
     model = make_model("plain", 8)
     measure_responses(model, pictures)
