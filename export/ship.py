@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+from export.confidence import confidence_file
 from export.onnx_file import write_onnx
+from export.precisions import CONVERTED, file_for
 from export.verify import verify_onnx
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import ModelError
-from resnet_core.files import replace_file, write_json, write_text
+from resnet_core.files import replace_file, sha256_of, write_json, write_text
+from resnet_core.folders import swap_in, workshop
 from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import SavedModel, load_model
 from resnet_core.runs.folder import RunFolder
@@ -22,6 +25,7 @@ from resnet_core.training.evaluate import evaluate
 from resnet_core.training.hardware import Hardware
 from resnet_core.zoo import ZOO_FOLDER, ZooEntry, find_in_zoo
 
+ONNX_NAME = "model.onnx"
 HISTORY_COLUMNS = (
     "epoch", "train_error_percent", "validation_error_percent", "train_loss", "validation_loss",
     "lr", "images_per_second", "train_seconds",
@@ -29,34 +33,57 @@ HISTORY_COLUMNS = (
 
 
 def ship(run: RunFolder, name: str | None, data_folder: Path, zoo: Path = ZOO_FOLDER) -> ZooEntry:
-    """Put a finished run's model into the zoo.
+    """Put a finished run's model into the zoo, or in the place of the model of that name.
 
     The card's test error is that of the kept weights in fp32, which is what the ONNX file
-    computes; the file is only kept when it agrees with PyTorch on every test image.
+    computes; the model is only shipped when the file agrees with PyTorch on every test image.
 
     Raises:
         RunError: the run has not finished.
-        ModelError: the exported file differs from PyTorch's net.
+        ModelError: the exported file differs from PyTorch's net; the zoo is as it was.
     """
-    summary = run.summary()
-    saved = load_model(run.result_model_file())
+    folder = zoo / (name or run.summary()["model"])
+    with workshop(folder) as place:
+        ready = place / folder.name
+        _build(run, ready, data_folder)
+        _carry_over(folder, ready)
+        swap_in(ready, folder.resolve())
+    return find_in_zoo(folder.name, zoo)
+
+
+def _build(run: RunFolder, folder: Path, data_folder: Path) -> None:
+    """Fill a new folder with the model's four files, proven."""
+    summary, weights = run.summary(), run.result_model_file()
+    replace_file(folder / "model.safetensors", lambda path: _copy(weights, path))
+    saved = load_model(folder / "model.safetensors")
     dataset = load_dataset(summary["data"], data_folder)
     plain = Hardware(torch.device("cpu"), "fp32", compiled=False)
     score = evaluate(saved.model, dataset.test, plain)
-    folder = zoo / (name or summary["model"])
-    onnx_file = folder / "model.onnx"
+    onnx_file = folder / ONNX_NAME
     write_onnx(saved, onnx_file, f"run {run.name}", summary["data"], score.error_percent)
     parity = verify_onnx(onnx_file, saved.model, dataset.test)
     if not parity.passed:
-        shutil.rmtree(folder)
         raise ModelError(
             f"The export of run {run.name} differs from PyTorch ({parity}): not shipped."
         )
-    weights = run.result_model_file()
-    replace_file(folder / "model.safetensors", lambda path: _copy(weights, path))
     write_text(folder / "history.csv", _history(run))
     write_json(folder / "card.json", _card(run, saved, summary, score.error_percent))
-    return find_in_zoo(folder.name, zoo)
+
+
+def _carry_over(old: Path, new: Path) -> None:
+    """Copy what else lies in a model's folder, but for what was made of another ONNX file."""
+    if not old.is_dir():
+        return
+    onnx_file = old / ONNX_NAME
+    made_of_it = [confidence_file(onnx_file), *(file_for(onnx_file, p) for p in CONVERTED)]
+    is_same = onnx_file.is_file() and sha256_of(onnx_file) == sha256_of(new / ONNX_NAME)
+    for path in old.iterdir():
+        if (new / path.name).exists() or (path in made_of_it and not is_same):
+            continue
+        if path.is_dir():
+            shutil.copytree(path, new / path.name)
+        else:
+            shutil.copy2(path, new / path.name)
 
 
 def _copy(source: Path, target: Path) -> None:

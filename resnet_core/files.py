@@ -35,16 +35,25 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _sweep_leftovers(path: Path) -> None:
     """Delete what kills in earlier writes of this file left beside it: checkpoints are large."""
     for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         with suppress(FileNotFoundError):  # whoever wrote it has just put it in its place
-            is_old = time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS
-            if is_old and not _is_written(leftover):
+            if is_abandoned(leftover):
                 leftover.unlink()
+
+
+def is_abandoned(leftover: Path) -> bool:
+    """Whether `.NAME.PROCESS.tmp`, a file or a folder, was left behind by a kill.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
+    is_old = time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS
+    return is_old and not _is_written(leftover)
 
 
 def _is_written(leftover: Path) -> bool:
@@ -91,7 +100,8 @@ def sha256_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to disk."""
     if os.name == "nt":  # Windows can't open a folder to flush it
         return
     descriptor = os.open(folder, os.O_RDONLY)

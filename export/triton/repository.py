@@ -6,14 +6,8 @@ exported file byte for byte.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
-from time import time
 
 from export.session import OnnxSession
 from export.triton.check import CONFIG_FILE, check_repository
@@ -21,7 +15,8 @@ from export.triton.config_text import LABELS_FILE, MODEL_FILE, config_text
 from export.triton.settings import ServingSettings
 from export.triton.signature import read_signature
 from resnet_core.errors import ConfigError, LabError, ModelError
-from resnet_core.files import LONGEST_WRITE_SECONDS, replace_file, write_text
+from resnet_core.files import replace_file, write_text
+from resnet_core.folders import swap_in, workshop
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 VERSION = "1"
@@ -35,7 +30,7 @@ def write_model(
     Args:
         file: a stand-alone ONNX file of this app.
         name: the model's name on the server, and its folder.
-        replace: take the place of a model of that name, which is gone for the blink between.
+        replace: take the place of a model of that name.
 
     Raises:
         ConfigError: the name can't be one, or what was written does not pass the check.
@@ -53,11 +48,12 @@ def write_model(
             f"{target} exists already: replace it with --force, or choose another --name."
         )
     try:
-        with _workshop(repository) as workshop:
-            _fill(workshop / name, file, settings)
-            check_repository(workshop)
+        # Beside the repository, not in it: a server that watches would take it for a model.
+        with workshop(repository) as place:
+            _fill(place / name, file, settings)
+            check_repository(place)
             repository.mkdir(parents=True, exist_ok=True)
-            _put_in_place(workshop / name, target, workshop.with_name(f"{workshop.name}.old"))
+            swap_in(place / name, target)
     except OSError as error:
         raise LabError(f"{repository} can't be written ({error.strerror or error}).") from None
     return target
@@ -74,30 +70,3 @@ def _fill(folder: Path, file: Path, settings: ServingSettings) -> None:
 
 def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-
-
-@contextmanager
-def _workshop(repository: Path) -> Iterator[Path]:
-    """A folder beside the repository, not in it: a server that watches would take it for a model."""
-    repository = repository.resolve()  # what a link leads to, so that a rename stays on one disk
-    for leftover in repository.parent.glob(f".{escape(repository.name)}.*.triton*"):
-        if time() - leftover.stat().st_mtime > LONGEST_WRITE_SECONDS:  # its process was killed
-            shutil.rmtree(leftover, ignore_errors=True)
-    workshop = repository.with_name(f".{repository.name}.{os.getpid()}.triton")
-    workshop.mkdir(parents=True)
-    try:
-        yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
-
-
-def _put_in_place(ready: Path, target: Path, aside: Path) -> None:
-    if target.exists():
-        target.rename(aside)
-    try:
-        ready.rename(target)
-    except OSError:
-        if aside.exists():
-            aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
