@@ -11,9 +11,11 @@ from export.half import write_fp16
 from export.onnx_file import write_onnx
 from export.precisions import EXACT, file_for
 from export.quantise import write_int8
+from export.session import OnnxSession
 from export.verify import verify_onnx
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import ModelError
+from resnet_core.onnx_names import exact_file
 from resnet_core.training.find import FoundModel
 
 
@@ -28,15 +30,22 @@ class Made:
 def make_onnx(found: FoundModel, precision: str, out: Path | None, data_folder: Path) -> Made:
     """Export a model in fp32, prove it, and convert it where another precision is asked for.
 
+    What is converted is the fp32 file beside it, where there is one, so that the two belong together.
+
     Args:
         out: file to write; None for `model.onnx` or `model.PRECISION.onnx` beside the weights.
         data_folder: where the training images are, for int8.
 
     Raises:
-        ModelError: the exported net differs from PyTorch's; nothing was kept.
+        ModelError: the exported net, or the fp32 file there is, differs from PyTorch's; nothing
+            was kept.
         DataError: int8 was asked for and the training images can't be read.
     """
     out = out or file_for(found.folder / "model.onnx", precision)
+    exact = exact_file(out)
+    if precision != EXACT and exact is not None and exact.is_file():
+        _check_model(exact, found)
+        return _convert(exact, out, precision, found, data_folder)
     with _unproven(out) as exact:
         write_onnx(found.saved, exact, found.source, found.data, found.test_error_percent)
         parity = verify_onnx(exact, found.saved.model, None)
@@ -51,6 +60,19 @@ def make_onnx(found: FoundModel, precision: str, out: Path | None, data_folder: 
                 out, f"largest logit difference to PyTorch {parity.max_logit_difference:.1e}"
             )
         return _convert(exact, out, precision, found, data_folder)
+
+
+def _check_model(exact: Path, found: FoundModel) -> None:
+    """Refuse an fp32 file of other weights: of a run's earlier epoch, or another model's."""
+    facts, saved = OnnxSession(exact, "cpu").facts, found.saved
+    is_alike = facts.class_names == saved.class_names
+    is_alike &= facts.input_size == saved.model.config.input_size
+    if not (is_alike and verify_onnx(exact, saved.model, None).passed):
+        raise ModelError(
+            f"{exact}, which would be converted, does not hold the weights of {found.source}: "
+            f"write it anew with `python -m export onnx MODEL --out {exact}` first, or choose "
+            "another --out."
+        )
 
 
 def _convert(exact: Path, out: Path, precision: str, found: FoundModel, data_folder: Path) -> Made:
