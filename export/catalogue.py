@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.converted import check_named
 from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.photo_families import PHOTO_FAMILIES
@@ -78,10 +79,11 @@ def find_exported(name: str) -> Exported:
     """An exported model by name, or by the path of its ONNX file.
 
     Raises:
-        ModelError: there is none; the names there are.
+        ModelError: there is none; the names there are. Or a file of a model's folder is not of it.
     """
     path = Path(name)
     if path.suffix == ".onnx" and path.is_file():
+        check_named(path)
         return Exported(path.stem, path, path.name)
     return find_listed(name)
 

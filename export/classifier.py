@@ -17,6 +17,7 @@ from export.confidence import read_confidence, soften
 from export.engines.catalogue import find_choice
 from export.engines.interface import ALL_THREADS, OpenModel
 from export.engines.on_onnxruntime import OnOnnxRuntime
+from export.precisions import file_for
 from export.session import ModelFacts, OnnxSession
 from export.tuned import engine_for
 from export.unlike import unlike_note
@@ -156,11 +157,21 @@ def open_engine(model: str, engine: str = "", beside_decoders: bool = False) -> 
     """
     file = find_exported(model).file
     chosen = engine_for(file, engine)
-    return _open_once(file, file.stat().st_mtime_ns, chosen, beside_decoders)
+    opened = file_for(file, chosen.partition(":")[2])
+    changed_at_ns = (_changed_at_ns(file), _changed_at_ns(opened))
+    return _open_once(file, changed_at_ns, chosen, beside_decoders)
+
+
+def _changed_at_ns(file: Path) -> int:
+    """0 where there is no such file, which whoever opens it will say."""
+    return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 @lru_cache(maxsize=16)
-def _open_once(file: Path, _changed_at_ns: int, engine: str, beside_decoders: bool) -> ReadyModel:
+def _open_once(
+    file: Path, _changed_at_ns: tuple[int, int], engine: str, beside_decoders: bool
+) -> ReadyModel:
+    """Kept until the exact file changes, or the one of the precision that is opened."""
     if not engine:
         session = OnnxSession(file, spins=not beside_decoders)
         return ReadyModel(file, session.facts, OnOnnxRuntime(session))

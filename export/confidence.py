@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.tuned import hash_file
+from export.converted import hash_file
 from resnet_core.files import read_json, write_json
 
 FORMAT = "resnet-lab-confidence-1"

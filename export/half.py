@@ -7,8 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from export.precisions import EXACT
-from resnet_core.files import replace_file
+from export.converted import SOURCE_HASH
+from resnet_core.files import replace_file, sha256_of
 
 # Sums over classes lose digits that the answer shows; pixels up to 255 are exact in fp16.
 KEPT_IN_FP32 = ["Softmax"]
@@ -32,16 +32,15 @@ def write_fp16(source: Path, out: Path) -> None:
         half = convert_float_to_float16(
             model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *KEPT_IN_FP32]
         )
-    set_precision(half, "fp16")
+    set_precision(half, "fp16", source)
     replace_file(out, lambda path: _write(half, path))
 
 
-def set_precision(model: onnx.ModelProto, precision: str, **facts: str) -> None:
-    """Note in the metadata what the file is; the fp32 file's test error is not this one's."""
+def set_precision(model: onnx.ModelProto, precision: str, source: Path, **facts: str) -> None:
+    """Note in the metadata what the file is, and of which fp32 file, whose test error it has not."""
     kept = {prop.key: prop.value for prop in model.metadata_props}
-    said = {"precision": precision, "test_error_percent": "" if precision != EXACT else None}
-    changes = {key: value for key, value in (said | facts).items() if value is not None}
-    onnx.helper.set_model_props(model, kept | changes)
+    said = {"precision": precision, "test_error_percent": "", SOURCE_HASH: sha256_of(source)}
+    onnx.helper.set_model_props(model, kept | said | facts)
 
 
 def _write(model: onnx.ModelProto, path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from export.converted import check_source, command_for
 from resnet_core.errors import ModelError
+from resnet_core.onnx_names import CONVERTED, converted_file
 
 EXACT = "fp32"
-CONVERTED = ("fp16", "int8")
 FILE_PRECISIONS = (EXACT, *CONVERTED)
 
 
@@ -16,19 +17,21 @@ def file_for(file: Path, precision: str) -> Path:
 
     A precision without a file of its own, such as bf16, is what an engine makes of the exact file.
     """
-    return file.with_suffix(f".{precision}.onnx") if precision in CONVERTED else file
+    return converted_file(file, precision) if precision in CONVERTED else file
 
 
 def existing_file(file: Path, precision: str) -> Path:
     """The same, made sure of.
 
     Raises:
-        ModelError: it was not made yet, and how to make it.
+        ModelError: it was not made yet, or from another file than this one; and how to make it.
     """
-    found = file_for(file, precision)
-    if precision in CONVERTED and not found.is_file():
+    if precision not in CONVERTED:
+        return file
+    found = converted_file(file, precision)
+    if not found.is_file():
         raise ModelError(
-            f"There is no {precision} file beside {file}: make it with "
-            f"`python -m export onnx MODEL --precision {precision}`."
+            f"There is no {precision} file beside {file}: make it with {command_for(precision)}."
         )
+    check_source(file, found)
     return found

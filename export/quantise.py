@@ -96,7 +96,7 @@ def write_int8(
                 break
         result, best = min(trials, key=lambda tried: tried[0].lost_points)
         model = onnx.load(best)
-    set_precision(model, "int8", calibration=_origin(result, seed))
+    set_precision(model, "int8", source, calibration=_origin(result, seed))
     replace_file(out, lambda path: _write(model, path))
     return result
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from export.engines.catalogue import Choice, list_choices
 from export.engines.interface import ALL_THREADS, OpenModel
 from export.engines.on_onnxruntime import OnOnnxRuntime
-from export.precisions import EXACT, FILE_PRECISIONS, file_for
+from export.precisions import EXACT, FILE_PRECISIONS, existing_file, file_for
 from export.session import OnnxSession
-from resnet_core.errors import LabError
+from resnet_core.errors import LabError, ModelError
 
 BATCH = 250
 
@@ -62,17 +62,25 @@ def report(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> 
     """
     exact = _probabilities(OnOnnxRuntime(OnnxSession(file, "cpu")), images)
     for precision in FILE_PRECISIONS:
-        path = file_for(file, precision)
-        if not path.is_file():
-            yield Row(precision, "", path, reason="not exported")
-            continue
-        yield _compare(
-            precision, path, OnOnnxRuntime(OnnxSession(path, "cpu")), exact, images, labels
-        )
+        yield _of_file(precision, file, exact, images, labels)
     # PyTorch runs the weights and so says nothing of the files.
     for choice in list_choices(with_pytorch=False):
         if choice.engine.key != "onnxruntime-cpu" and choice.obstacle is None:
             yield _on_engine(choice, file, exact, images, labels)
+
+
+def _of_file(
+    precision: str, file: Path, exact: NDArray[np.float32], images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+) -> Row:  # fmt: skip
+    path = file_for(file, precision)
+    if not path.is_file():
+        return Row(precision, "", path, reason="not exported")
+    try:
+        model = OnOnnxRuntime(OnnxSession(existing_file(file, precision), "cpu"))
+    except ModelError as error:
+        return Row(precision, "", path, reason=str(error))
+    return _compare(precision, path, model, exact, images, labels)
 
 
 def _on_engine(

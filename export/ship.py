@@ -12,7 +12,6 @@ import torch
 
 from export.confidence import confidence_file
 from export.onnx_file import write_onnx
-from export.precisions import CONVERTED, file_for
 from export.verify import verify_onnx
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import ModelError
@@ -20,6 +19,7 @@ from resnet_core.files import replace_file, sha256_of, write_json, write_text
 from resnet_core.folders import swap_in, workshop
 from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import SavedModel, load_model
+from resnet_core.onnx_names import converted_files
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.hardware import Hardware
@@ -75,7 +75,7 @@ def _carry_over(old: Path, new: Path) -> None:
     if not old.is_dir():
         return
     onnx_file = old / ONNX_NAME
-    made_of_it = [confidence_file(onnx_file), *(file_for(onnx_file, p) for p in CONVERTED)]
+    made_of_it = [confidence_file(onnx_file), *converted_files(onnx_file)]
     is_same = onnx_file.is_file() and sha256_of(onnx_file) == sha256_of(new / ONNX_NAME)
     for path in old.iterdir():
         if (new / path.name).exists() or (path in made_of_it and not is_same):

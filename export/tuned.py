@@ -6,19 +6,21 @@ import json
 import os
 import platform
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from export.converted import hash_file
 from export.precisions import FILE_PRECISIONS, file_for
 from export.threads import allowed_threads
 from resnet_core.errors import ModelError
-from resnet_core.files import read_json, sha256_of
+from resnet_core.files import read_json
 from resnet_core.training.config import default_runs_folder
 
-FORMAT = "resnet-lab-engines-1"
+# In -1 an int8 file that was chosen may be another model's, as nothing said whose it was.
+FORMAT = "resnet-lab-engines-2"
 USUAL = "onnxruntime-cpu:fp32"
 """What runs a model where nothing was measured yet, and what others are compared with."""
 FORCED = "RESNET_LAB_ENGINE"
@@ -96,17 +98,6 @@ def _hash_files(file: Path) -> list[str]:
         raise ModelError(f"There is no model file at {file}: check the path.")
     paths = [file_for(file, precision) for precision in FILE_PRECISIONS]
     return [hash_file(path) if path.is_file() else "" for path in paths]
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as hexadecimal digits."""
-    return _hash(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, _changed_at_ns: int) -> str:
-    """Kept until the file changes: every answer asks for it."""
-    return sha256_of(path)
 
 
 @cache

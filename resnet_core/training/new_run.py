@@ -12,6 +12,7 @@ from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.locks import hold
 from resnet_core.models.config import ModelConfig
+from resnet_core.onnx_names import converted_files
 from resnet_core.options import as_word, as_words
 from resnet_core.runs.folder import RunFolder, RunState, new_run_folder
 from resnet_core.training.config import RUN_OPTIONS, TrainConfig
@@ -85,7 +86,8 @@ def extend(folder: RunFolder, epochs: float) -> None:
         if folder.summary_file.exists():
             folder.summary_file.rename(folder.path / f"summary-{before:g}-epochs.json")
         write_json(folder.config_file, longer.to_dict() | extras)
-        folder.onnx_file.unlink(missing_ok=True)
+        for exported in (*converted_files(folder.onnx_file), folder.onnx_file):
+            exported.unlink(missing_ok=True)
 
 
 def times_tested(folder: RunFolder) -> int:

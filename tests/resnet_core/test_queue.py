@@ -211,6 +211,16 @@ def test_extending_trains_on_and_keeps_the_first_figures(runs: Path) -> None:
         extend(folder, 0)
 
 
+def test_extending_takes_back_every_exported_file(tmp_path: Path) -> None:
+    """They are of the shorter run: what is exported next must not meet them."""
+    folder = a_run(tmp_path, "a")
+    others = {"model.confidence.json", "model.mine.onnx"}
+    for name in {"model.onnx", "model.int8.onnx", "model.fp16.onnx", *others}:
+        (folder.path / name).write_text(name)
+    extend(folder, 1)
+    assert {path.name for path in folder.path.glob("model.*")} == others
+
+
 def test_an_extension_within_an_epoch_reports_only_what_it_trained(runs: Path) -> None:
     """Sums begin anew at the first end; the rest of that epoch must not be diluted by what was counted."""
     folder = RunFolder(runs / "half")
