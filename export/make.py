@@ -12,9 +12,10 @@ from export.onnx_file import write_onnx
 from export.precisions import EXACT, file_for
 from export.quantise import write_int8
 from export.session import OnnxSession
-from export.verify import verify_onnx
+from export.verify import Parity, verify_onnx
 from resnet_core.data.dataset import load_dataset
 from resnet_core.errors import ModelError
+from resnet_core.models.saved import SavedModel
 from resnet_core.onnx_names import exact_file
 from resnet_core.training.find import FoundModel
 
@@ -42,37 +43,52 @@ def make_onnx(found: FoundModel, precision: str, out: Path | None, data_folder: 
         DataError: int8 was asked for and the training images can't be read.
     """
     out = out or file_for(found.folder / "model.onnx", precision)
-    exact = exact_file(out)
-    if precision != EXACT and exact is not None and exact.is_file():
-        _check_model(exact, found)
-        return _convert(exact, out, precision, found, data_folder)
+    beside = exact_file(out)
     with _unproven(out) as exact:
-        write_onnx(found.saved, exact, found.source, found.data, found.test_error_percent)
-        parity = verify_onnx(exact, found.saved.model, None)
-        if not parity.passed:
-            raise ModelError(
-                f"The exported net differs from PyTorch's ({parity.max_logit_difference:.1e} in a "
-                "logit) and was not kept: report this bug."
-            )
         if precision == EXACT:
+            parity = _export(exact, found)
             exact.replace(out)
             return Made(
                 out, f"largest logit difference to PyTorch {parity.max_logit_difference:.1e}"
             )
+        if beside is not None and beside.is_file():
+            _copy(beside, exact, found)
+        else:
+            _export(exact, found)
         return _convert(exact, out, precision, found, data_folder)
 
 
-def _check_model(exact: Path, found: FoundModel) -> None:
-    """Refuse an fp32 file of other weights: of a run's earlier epoch, or another model's."""
-    facts, saved = OnnxSession(exact, "cpu").facts, found.saved
-    is_alike = facts.class_names == saved.class_names
-    is_alike &= facts.input_size == saved.model.config.input_size
-    if not (is_alike and verify_onnx(exact, saved.model, None).passed):
+def _export(exact: Path, found: FoundModel) -> Parity:
+    write_onnx(found.saved, exact, found.source, found.data, found.test_error_percent)
+    parity = verify_onnx(exact, found.saved.model, None)
+    if not parity.passed:
         raise ModelError(
-            f"{exact}, which would be converted, does not hold the weights of {found.source}: "
-            f"write it anew with `python -m export onnx MODEL --out {exact}` first, or choose "
+            f"The exported net differs from PyTorch's ({parity.max_logit_difference:.1e} in a "
+            "logit) and was not kept: report this bug."
+        )
+    return parity
+
+
+def _copy(beside: Path, exact: Path, found: FoundModel) -> None:
+    """Take the fp32 file there is, as it now stands: another may take its place meanwhile."""
+    exact.write_bytes(beside.read_bytes())
+    if not _holds(exact, found.saved):
+        raise ModelError(
+            f"{beside}, which would be converted, does not hold the weights of {found.source}: "
+            f"write it anew with `python -m export onnx MODEL --out {beside}` first, or choose "
             "another --out."
         )
+
+
+def _holds(exact: Path, saved: SavedModel) -> bool:
+    """Whether a file computes what the weights do, and not a run's earlier ones or another model's."""
+    try:
+        facts = OnnxSession(exact, "cpu").facts
+        is_alike = facts.class_names == saved.class_names
+        is_alike &= facts.input_size == saved.model.config.input_size
+        return is_alike and verify_onnx(exact, saved.model, None).passed
+    except ModelError:  # it is damaged
+        return False
 
 
 def _convert(exact: Path, out: Path, precision: str, found: FoundModel, data_folder: Path) -> Made:

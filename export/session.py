@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -244,11 +245,22 @@ def open_bytes(
 
 
 def has_nvidia_gpu() -> bool:
-    """Whether an NVIDIA driver is loaded; asks no library, so it costs nothing."""
+    """Whether an NVIDIA driver is there; nothing is asked of it, so it costs next to nothing."""
     return (
         Path("/proc/driver/nvidia/version").exists()
         or Path("C:/Windows/System32/nvcuda.dll").exists()
+        # Under WSL2 the driver is Windows', and there is but its library.
+        or _can_load("libcuda.so.1")
     )
+
+
+@cache
+def _can_load(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _describe(provider: str, precision: str) -> str:

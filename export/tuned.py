@@ -19,7 +19,7 @@ from resnet_core.errors import ModelError
 from resnet_core.files import read_json
 from resnet_core.training.config import default_runs_folder
 
-# Of -1 the chosen int8 file may be of another model: nothing was tied to anything.
+# In -1 an int8 file that was chosen may be another model's, as nothing said whose it was.
 FORMAT = "resnet-lab-engines-2"
 USUAL = "onnxruntime-cpu:fp32"
 """What runs a model where nothing was measured yet, and what others are compared with."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer
 from export.engines.profile_openvino import profiler
 from export.precisions import existing_file
+from export.threads import allowed_threads
 from resnet_core.errors import ModelError
 
 # What a quantised file leaves in fp32 stays there.
@@ -70,8 +71,8 @@ def _open(file: Path, precision: str, threads: int, counts_time: bool = False) -
     file = existing_file(file, precision)
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
     options["PERF_COUNT"] = counts_time
-    if threads:
-        options["INFERENCE_NUM_THREADS"] = threads
+    if limit := threads or allowed_threads():  # where there is none, OpenVINO knows best
+        options["INFERENCE_NUM_THREADS"] = limit
     version = openvino.get_version().split("-")[0]
     try:
         return _OnOpenVino(file.read_bytes(), options, f"OpenVINO {version}, {DEVICE}, {precision}")

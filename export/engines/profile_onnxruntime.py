@@ -16,6 +16,7 @@ from export.engines.layer_names import layer_finder
 from export.engines.profile import WARM_RUNS, Operation, Profile, ProfiledRun
 from export.precisions import existing_file
 from export.session import PROVIDERS, OnnxSession
+from export.threads import allowed_threads
 
 OUTPUTS = ["logits", "probabilities"]
 NODE_ENDING = "_kernel_time"
@@ -38,7 +39,7 @@ def profile_on_cpu(
 
 def _open(file: Path, threads: int, folder: Path) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or allowed_threads()
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
     return ort.InferenceSession(file.read_bytes(), options, providers=[PROVIDERS["cpu"]])

@@ -197,22 +197,37 @@ def test_made_in_either_order_they_belong_together(found: FoundModel, tmp_path: 
     assert existing_file(exact, "fp16") == half
 
 
-@pytest.mark.parametrize("beside", [MODEL.onnx_file, None])
+@pytest.mark.parametrize("beside", ["another model's", "an earlier epoch's", "damaged"])
 def test_an_fp32_file_of_other_weights_is_not_converted(
-    found: FoundModel, tmp_path: Path, beside: Path | None
+    found: FoundModel, tmp_path: Path, beside: str
 ) -> None:
-    """Another model's, or of the same net before it learned on."""
     exact = found.folder / "model.onnx"
-    if beside:
-        shutil.copy(beside, exact)
-    else:
+    if beside == "an earlier epoch's":
         make_onnx(found, "fp32", None, tmp_path)
         found.saved.model.network.classifier.bias.data[0] += 0.1
+    else:
+        exact.write_bytes(b"x" if beside == "damaged" else MODEL.onnx_file.read_bytes())
     before = exact.read_bytes()
     with pytest.raises(ModelError, match="does not hold the weights of") as refused:
         make_onnx(found, "fp16", None, tmp_path)
     assert f"`python -m export onnx MODEL --out {exact}`" in str(refused.value)
-    assert exact.read_bytes() == before and not (found.folder / "model.fp16.onnx").exists()
+    assert exact.read_bytes() == before
+    assert {path.name for path in found.folder.iterdir()} == {"model.onnx", "model.safetensors"}
+
+
+def test_a_file_replaced_while_it_is_converted_does_not_pass_for_the_source(
+    found: FoundModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = make_onnx(found, "fp32", None, tmp_path).file
+
+    def convert(source: Path, out: Path) -> None:
+        shutil.copy(OTHER.onnx_file, exact)  # another process exports
+        write_fp16(source, out)
+
+    monkeypatch.setattr("export.make.write_fp16", convert)
+    make_onnx(found, "fp16", None, tmp_path)
+    with pytest.raises(ModelError, match="was not made from"):
+        existing_file(exact, "fp16")
 
 
 def test_what_was_measured_before_files_said_their_source_counts_as_nothing(

@@ -19,7 +19,6 @@ from resnet_core.errors import ModelError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import PixelModel
 from resnet_core.models.saved import SavedModel, load_model, save_model
-from resnet_core.zoo import find_in_zoo
 from tests.resnet_core.test_models import shake
 
 NAMES = tuple("abcdefghij")
@@ -163,14 +162,3 @@ def test_saved_models_rebuild_their_own_net_and_refuse_parts(tmp_path: Path) -> 
     save_file(tensors, path)
     with pytest.raises(ModelError, match="not saved by ResNet Lab"):
         load_model(path)
-
-
-@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("2,1", 2), ("", 0), ("many", 0)])
-def test_omp_num_threads_limits_onnxruntime_as_it_limits_pytorch(
-    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", said)
-    session = OnnxSession(find_in_zoo("plain20").onnx_file, "cpu")
-    assert session._session.get_session_options().intra_op_num_threads == threads
-    asked = OnnxSession(find_in_zoo("plain20").onnx_file, "cpu", threads=2)
-    assert asked._session.get_session_options().intra_op_num_threads == 2
