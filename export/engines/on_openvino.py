@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer
+from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, padded_size
 from export.engines.profile_openvino import profiler
 from export.precisions import existing_file
 from export.threads import allowed_threads
@@ -21,11 +21,16 @@ from resnet_core.errors import ModelError
 # What a quantised file leaves in fp32 stays there.
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 DEVICE = "CPU"
-MOST_BATCH_SIZES = 4
+MOST_BATCH_SIZES = 6
+MOST_FILLED_UP = 32
+"""Images up to which batches are filled up to a power of two: as many sizes as are kept."""
 
 
 class _OnOpenVino:
-    """Compiled anew for each batch size, the last few kept.
+    """Compiled anew for each batch size, the last few kept; small batches are filled up.
+
+    Compiling takes as long as a hundred images: a server that takes at once whatever waits would
+    do little else.
 
     Fixed shapes are faster, and with a free batch OpenVINO 2026.4.1 answers wrongly in int8: it
     takes the normalisation of the pixels for a part of the quantisation.
@@ -44,13 +49,14 @@ class _OnOpenVino:
         self._lock = Lock()
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batch = _filled_up(images)
         with self._lock:
             try:
-                answer = self.compiled_for(images.shape)({"image": images})["probabilities"]
+                answer = self.compiled_for(batch.shape)({"image": batch})["probabilities"]
             except RuntimeError as error:  # it compiles for each batch size, which needs memory
                 raise cannot_answer(self.name, error) from None
             # Copied: the request's own memory is overwritten by its next answer.
-            return np.array(answer, dtype=np.float32)
+            return np.array(answer[: len(images)], dtype=np.float32)
 
     def compiled_for(self, shape: tuple[int, ...]) -> Any:
         """The model compiled for a batch of this shape, (N, size, size, 3)."""
@@ -63,6 +69,14 @@ class _OnOpenVino:
                 self._by_batch.popitem(last=False)
         self._by_batch.move_to_end(shape[0])
         return self._by_batch[shape[0]]
+
+
+def _filled_up(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """With black ones behind, whose answers nobody reads."""
+    more = padded_size(len(images)) - len(images)
+    if not more or len(images) > MOST_FILLED_UP:
+        return images
+    return np.concatenate([images, np.zeros((more, *images.shape[1:]), np.uint8)])
 
 
 def _open(file: Path, precision: str, threads: int, counts_time: bool = False) -> OpenModel:

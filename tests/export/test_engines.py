@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -105,3 +106,16 @@ def test_commands_list_engines_and_force_one(run_module, tmp_path) -> None:
         )
     wrong = run_module("export", "classify", picture, "--engine", "abacus")
     assert wrong.returncode == 2 and "choose one of" in wrong.stderr
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_openvino_compiles_for_few_sizes_of_small_batches() -> None:
+    """Compiling takes as long as a hundred images; a server's batches have any size."""
+    model = find_choice("openvino-cpu:fp32").engine.open(
+        find_exported("resnet20_v1").file, "fp32", 1
+    )
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    alone = np.concatenate([model.run(images[at : at + 1]) for at in range(40)])
+    for size in (*range(1, 33), 40):
+        np.testing.assert_allclose(model.run(images[:size]), alone[:size], atol=1e-5)
+    assert sorted(model._by_batch) == [2, 4, 8, 16, 32, 40]  # type: ignore[attr-defined]
