@@ -13,6 +13,7 @@ from benchmarks.depth.results import find_cell, read_results
 from benchmarks.depth.spreads import compare_nets
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
 from benchmarks.depth.verdicts import Outcome, judge
+from benchmarks.load.stored import highest_loads, offered, read_load
 from benchmarks.throughput.stored import CASE, WITHOUT_COPIES, fastest, read_speed
 from benchmarks.throughput.stored import SHIPPED_FOLDER as SPEED_FOLDER
 from benchmarks.work.report import time_finding
@@ -165,6 +166,14 @@ def test_what_bf16_gains_on_the_second_machine_is_told() -> None:
     assert f"answers batches {batches[0]:.1f} and {batches[1]:.1f} times as fast there" in README
     assert f"single pictures {singles[0]:.1f} and {singles[1]:.1f} times" in README
     assert f"that is {shares[0]:.0f} and {shares[1]:.0f} % of what this chip can do" in README
+
+
+def test_the_shipped_load_is_told_as_it_was_measured() -> None:
+    stored = read_load(SPEED_FOLDER / "load-epyc-avx512-2-cores.json")
+    highest = {row["engine"]: round(offered(row)) for row in highest_loads(stored["rows"])}
+    assert {str(row["threads"]) for row in stored["rows"]} == {"1"}
+    openvino, usual = highest["openvino-cpu"], highest["onnxruntime-cpu"]
+    assert f"up to {openvino} questions a second on OpenVINO in bf16, at up to {usual} on" in README
 
 
 def test_the_speed_of_a_gpu_stands_in_its_table() -> None:
