@@ -102,7 +102,7 @@ def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
 
 
 NUMBERS = "blocks is_residual threads"
-FORWARD = "x weights gamma beta kept out mean variance"
+FORWARD = "weights gamma beta kept out mean variance"
 BACKWARD = "gradient work to_x to_weights to_gamma to_beta"
 
 
@@ -113,12 +113,17 @@ class _Chain(ctypes.Structure):
         ("sizes", ctypes.c_int * 4),
         *((name, ctypes.c_int) for name in NUMBERS.split()),
         ("eps", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in f"{FORWARD} {BACKWARD}".split()),
+        *((name, ctypes.c_void_p) for name in f"x {FORWARD} {BACKWARD}".split()),
     ]
 
 
-def _describe(x: Tensor, eps: float, is_residual: bool, **tensors: Tensor) -> Any:
-    """Where everything lies, for the code; the tensors have to outlive its run."""
+def _describe(x: Tensor, eps: float, is_residual: bool, *given: Tensor) -> Any:
+    """Where everything lies, for the code; the tensors have to outlive its run.
+
+    Args:
+        given: in the order of `FORWARD`, and then of `BACKWARD`.
+    """
+    tensors = dict(zip(f"{FORWARD} {BACKWARD}".split(), given, strict=False))
     assert all(tensors[name].dtype == torch.float32 for name in ("gamma", "beta", "mean"))
     return ctypes.byref(
         _Chain(
@@ -160,20 +165,8 @@ def chain(
     x, out, packed = laid_out(x), empty_like(x), pack(list(weights))
     gamma, beta, mean = gamma.contiguous(), beta.contiguous(), around.clone()
     kept, variance = _kept(x, weights), torch.empty_like(mean)
-    kernels().chain_forward(
-        _describe(
-            x,
-            eps,
-            is_residual,
-            weights=packed,
-            gamma=gamma,
-            beta=beta,
-            kept=kept,
-            out=out,
-            mean=mean,
-            variance=variance,
-        )
-    )
+    forward = (packed, gamma, beta, kept, out, mean, variance)
+    kernels().chain_forward(_describe(x, eps, is_residual, *forward))
     return out, kept, mean, variance
 
 
@@ -212,26 +205,9 @@ def chain_gradient(
     work = torch.empty(2, x.numel(), dtype=torch.bfloat16)
     to_x, to_weights = empty_like(x), torch.empty(weights.shape, dtype=torch.float32)
     to_gamma, to_beta = torch.empty_like(gamma), torch.empty_like(beta)
-    kernels().chain_backward(
-        _describe(
-            x,
-            eps,
-            is_residual,
-            weights=packed,
-            gamma=gamma,
-            beta=beta,
-            kept=kept,
-            out=out,
-            mean=mean,
-            variance=variance,
-            gradient=gradient,
-            work=work,
-            to_x=to_x,
-            to_weights=to_weights,
-            to_gamma=to_gamma,
-            to_beta=to_beta,
-        )
-    )
+    forward = (packed, gamma, beta, kept, out, mean, variance)
+    backward = (gradient, work, to_x, to_weights, to_gamma, to_beta)
+    kernels().chain_backward(_describe(x, eps, is_residual, *forward, *backward))
     return to_x, to_weights, to_gamma, to_beta
 
 
