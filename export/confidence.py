@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from export.converted import hash_file
 from resnet_core.files import read_json, write_json
+from resnet_core.onnx_names import confidence_file
 
 FORMAT = "resnet-lab-confidence-1"
 
@@ -81,11 +82,6 @@ class Confidence:
 
 
 NOTHING = Confidence()
-
-
-def confidence_file(model: Path) -> Path:
-    """Beside the model's ONNX file."""
-    return model.with_name(f"{model.stem}.confidence.json")
 
 
 def read_confidence(model: Path) -> Confidence:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from export.confidence import confidence_file
 from export.onnx_file import write_onnx
 from export.verify import verify_onnx
 from resnet_core.data.dataset import load_dataset
@@ -19,7 +18,7 @@ from resnet_core.files import replace_file, sha256_of, write_json, write_text
 from resnet_core.folders import swap_in, workshop
 from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import SavedModel, load_model
-from resnet_core.onnx_names import converted_files
+from resnet_core.onnx_names import confidence_file, converted_files
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.evaluate import evaluate
 from resnet_core.training.hardware import Hardware

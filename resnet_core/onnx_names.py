@@ -1,4 +1,4 @@
-"""The names of a model's ONNX files: as exported, and beside it those converted from that one."""
+"""The names of a model's ONNX files: as exported, and beside it what was made of that one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def converted_file(exact: Path, precision: str) -> Path:
 def converted_files(exact: Path) -> list[Path]:
     """Of every precision, there or not."""
     return [converted_file(exact, precision) for precision in CONVERTED]
+
+
+def confidence_file(exact: Path) -> Path:
+    """`model.confidence.json` beside it: what was measured of how sure the model may be."""
+    return exact.with_name(f"{exact.stem}.confidence.json")
 
 
 def exact_file(converted: Path) -> Path | None:

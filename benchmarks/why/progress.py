@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.why.stored import Stored
 from resnet_core.errors import ConfigError
-from resnet_core.models.config import FAMILIES
+from resnet_core.models.config import FAMILIES, ONLY_CIFAR_NETS
 
 STAGES = 3
 
@@ -44,9 +44,7 @@ def shape_changing_blocks(family: str, depth: int) -> tuple[int, set[int]]:
         ConfigError: it is a net for photos.
     """
     if family not in FAMILIES:
-        raise ConfigError(
-            "Only CIFAR nets can be operated on: choose one such as resnet20_v1 or plain20."
-        )
+        raise ConfigError(ONLY_CIFAR_NETS)
     n = (depth - 2) // FAMILIES[family].layers_per_n
     changing = {n + 1, 2 * n + 1}
     # The first bottleneck widens 16 channels to 64.

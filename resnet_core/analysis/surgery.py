@@ -22,6 +22,7 @@ from resnet_core.models.blocks import (
     ResidualBlock,
     ZeroPadShortcut,
 )
+from resnet_core.models.config import ONLY_CIFAR_NETS
 from resnet_core.models.network import Network, PixelModel
 
 CHUNK_IMAGES = 250  # activations of so many stay in a CPU's cache better than of all
@@ -227,9 +228,7 @@ def _scored(
 
 def _cifar(network: nn.Module) -> Network:
     if not isinstance(network, Network):
-        raise ConfigError(
-            "Only CIFAR nets can be operated on: choose one such as resnet20_v1 or plain20."
-        )
+        raise ConfigError(ONLY_CIFAR_NETS)
     return network
 
 

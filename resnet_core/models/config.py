@@ -75,6 +75,7 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 # CIFAR families and those for photos, which share no key.
 ALL_FAMILIES: dict[str, Family | PhotoFamily] = {**FAMILIES, **PHOTO_FAMILIES}
+ONLY_CIFAR_NETS = "Only CIFAR nets can be operated on: choose one such as resnet20_v1 or plain20."
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from export.confidence import (
     Calibration,
     Confidence,
     Familiarity,
-    confidence_file,
     read_confidence,
     soften,
     write_confidence,
@@ -36,6 +35,7 @@ from export.strangers import _familiar, measure_familiarity
 from export.unlike import auroc_percent, energy
 from resnet_core.data.dataset import Dataset, Split, split_validation
 from resnet_core.errors import DataError
+from resnet_core.onnx_names import confidence_file
 from resnet_core.pictures import read_picture, to_input
 from tests.export.test_onnx import make
 

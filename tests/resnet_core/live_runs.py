@@ -69,7 +69,7 @@ def assert_same_result(a: RunFolder, b: RunFolder) -> None:
     assert a.summary()["test_error_percent"] == b.summary()["test_error_percent"]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from export.catalogue import list_exported
-from export.confidence import confidence_file
 from export.precisions import FILE_PRECISIONS, file_for
 from resnet_core.errors import RunError
 from resnet_core.events import EpochFinished, Event, Started, Stepped
 from resnet_core.models.config import parse_model_name
+from resnet_core.onnx_names import confidence_file
 from resnet_core.runs.exports import remove_exports
 from resnet_core.runs.folder import RunFolder, RunState, release
 from resnet_core.runs.queue import enqueue
@@ -73,11 +73,13 @@ def test_what_was_exported_at_a_stop_goes_when_training_goes_on(run: RunFolder) 
 
 def test_what_was_exported_before_an_extension_goes_when_it_begins(run: RunFolder) -> None:
     train(run)
-    files = export(run)
+    files, kept = export(run), run.path / "model.mine.onnx"
+    kept.write_bytes(b"a person's own")
     extend(run, 1)
     assert all(file.exists() for file in files)
     train(run)
     assert run.summary()["epochs"] == 3 and not any(file.exists() for file in files)
+    assert kept.exists()
 
 
 @pytest.mark.parametrize("is_stopped", [True, False])

@@ -121,10 +121,11 @@ def _prepare_load(folder: Path) -> Prepared:
 
 def _prepare_notes(folder: Path) -> Prepared:
     """What was measured of a model: `confidence.json` beside it, and the fastest engine."""
-    from export.confidence import FORMAT, confidence_file, read_confidence
+    from export.confidence import FORMAT, read_confidence
     from export.converted import hash_file
     from export.tuned import FORMAT as TUNED
     from export.tuned import cache_file, read_tuned
+    from resnet_core.onnx_names import confidence_file
 
     model = folder / "model.onnx"
     model.write_bytes(b"model")
