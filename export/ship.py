@@ -79,10 +79,17 @@ def _carry_over(old: Path, new: Path) -> None:
     for path in old.iterdir():
         if (new / path.name).exists() or (path in made_of_it and not is_same):
             continue
-        if path.is_dir():
-            shutil.copytree(path, new / path.name)
-        else:
-            shutil.copy2(path, new / path.name)
+        _copy_all(path, new / path.name)
+
+
+def _copy_all(source: Path, target: Path) -> None:
+    """Copy a file or a folder, up to the first error: `shutil.copytree` goes on, on a full disk too."""
+    if not source.is_dir():
+        shutil.copy2(source, target)
+        return
+    target.mkdir()
+    for path in source.iterdir():
+        _copy_all(path, target / path.name)
 
 
 def _copy(source: Path, target: Path) -> None:

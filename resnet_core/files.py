@@ -33,6 +33,10 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # the name that who asked for it knows
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

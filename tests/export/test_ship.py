@@ -89,6 +89,14 @@ def test_the_same_weights_again_keep_what_was_made_of_them(tmp_path: Path) -> No
     assert content(folder) == before
 
 
+def test_folders_beside_a_model_go_with_it(tmp_path: Path) -> None:
+    zoo, folder = ship_first(tmp_path)
+    (folder / "plots" / "dark").mkdir(parents=True)
+    (folder / "plots" / "dark" / "curve.svg").write_text("drawn")
+    ship(finished_run(tmp_path / "second", 0.5), "net", tmp_path, zoo)
+    assert (folder / "plots" / "dark" / "curve.svg").read_text() == "drawn"
+
+
 def test_a_failed_parity_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zoo, folder = ship_first(tmp_path)
     before = content(folder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from resnet_core.files import LONGEST_WRITE_SECONDS, write_text
+from resnet_core.files import LONGEST_WRITE_SECONDS, replace_file, write_text
 
 
 def test_leftovers_of_killed_writes_go_with_the_next_write(tmp_path: Path) -> None:
@@ -45,3 +46,17 @@ def test_a_file_is_flushed_through_a_handle_that_may_write(
     monkeypatch.setattr(os, "fsync", flush)
     write_text(tmp_path / "file", "text")
     assert modes == [os.O_RDWR] and (tmp_path / "file").read_text() == "text"
+
+
+def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"before")
+
+    def fill_the_disk(temporary: Path) -> None:
+        temporary.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write() does: of no file
+
+    with pytest.raises(OSError) as caught:
+        replace_file(path, fill_the_disk)
+    assert caught.value.filename == str(path) and path.read_bytes() == b"before"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
