@@ -35,7 +35,7 @@ def locate_model(name: str, runs: Path) -> LocatedModel:
         if (folder / "config.json").is_file():
             run = RunFolder(folder)
             finished = run.summary_file.exists()
-            error = run.summary()["test_error_percent"] if finished else None
+            error = run.summary().get("test_error_percent") if finished else None
             return LocatedModel(
                 run.result_model_file(), f"run {run.name}", run.config()["data"], folder, error
             )

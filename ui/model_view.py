@@ -114,8 +114,9 @@ def _trained(run: RunFolder) -> ModelEntry | None:
 
 def _described(run: RunFolder) -> ModelEntry:
     config, summary = run.config(), run.summary()
+    net = ModelConfig.from_dict(config["model"])
     return ModelEntry(
-        name=run.name, title=ModelConfig.from_dict(config["model"]).name, config=config["model"],
+        name=run.name, title=net.name, config=net.to_dict(),
         origin=f"your run {run.name}", data=config["data"],
         training=_training(config["data"], config["recipe"]["epochs"], config["recipe"]["name"], config["seed"])
         + (f", from {start['name']}" if (start := config.get("start")) else ""),

@@ -8,6 +8,7 @@ import gradio as gr
 
 from benchmarks.figures.style import clock
 from resnet_core.errors import ConfigError, LabError
+from resnet_core.training.new_run import read_config
 from ui import jobs
 from ui.command_lines import DATA, RUNS, with_folders
 from ui.compare import build_compare
@@ -179,7 +180,7 @@ def _restore(kept: dict[str, Any] | None, *shown: Any) -> list[Any]:
 def _copy_settings(name: str | None) -> list[Any]:
     """A run's settings in the form; what has no place there is said."""
     try:
-        config = jobs.run_named(name or "").config()
+        config = read_config(jobs.run_named(name or "")).to_dict()
         shown = _shown(values_of(config))
     except LabError as error:
         gr.Warning(str(error))

@@ -16,6 +16,7 @@ from typing import Any
 from resnet_core.errors import RunError, briefly
 from resnet_core.files import read_json, write_json, write_text
 from resnet_core.locks import hold
+from resnet_core.runs.kinds import wrong_kind
 
 RESERVE_BYTES = 8192
 
@@ -199,6 +200,8 @@ class RunFolder:
             raise RunError(f"{path} is damaged ({briefly(error)}).") from None
         if not isinstance(held, dict):
             raise RunError(f"{path} is damaged (it holds no JSON object).")
+        if said := wrong_kind(path.name, held):
+            raise RunError(f"{path} is damaged ({said}).")
         return held
 
 

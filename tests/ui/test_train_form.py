@@ -170,7 +170,7 @@ def test_a_copy_says_what_the_form_has_no_place_for(
     for name, config in (("plain", plain), ("rare", rare), ("photo", photo)):
         folder = tmp_path / name
         folder.mkdir()
-        write_json(folder / "config.json", config.to_dict())
+        write_json(folder / "config.json", config.to_dict() | {"command": name})
         copied[name] = _copy_settings(name)
         if name == "plain":
             assert not said
