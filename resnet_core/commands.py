@@ -24,7 +24,8 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.models import commands as models_commands
 from resnet_core.options import add_options
 from resnet_core.runs import commands as runs_commands
-from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
+from resnet_core.runs.deletion import delete_run
+from resnet_core.runs.folder import RunFolder, RunState, find_run
 from resnet_core.runs.queue import enqueue
 from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.config import TrainConfig

@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from resnet_core.files import read_json, write_json
-from resnet_core.runs.folder import process_started_at
+from resnet_core.runs.processes import process_started_at
 from resnet_core.runs.worker import start_detached, step_back
 
 

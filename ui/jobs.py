@@ -12,7 +12,8 @@ from typing import Any
 
 from benchmarks.depth.study import SHIPPED_FOLDER, Study, list_studies, read_study, studies_folder
 from resnet_core.errors import ConfigError, LabError, RunError
-from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
+from resnet_core.runs.deletion import delete_run
+from resnet_core.runs.folder import RunFolder, RunState, find_run
 from resnet_core.runs.queue import enqueue, withdraw
 from resnet_core.runs.summary import describe_runs
 from resnet_core.runs.worker import ensure_worker

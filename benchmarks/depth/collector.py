@@ -17,7 +17,8 @@ from benchmarks.depth.parcels import Parcel, pack_for_node, unpack_at_home
 from benchmarks.depth.sent_data import DataStore
 from resnet_core.errors import RunError
 from resnet_core.files import write_text
-from resnet_core.runs.folder import RunFolder, RunState, claim, release
+from resnet_core.runs.claims import claim, release
+from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import read_config
 

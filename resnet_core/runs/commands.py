@@ -15,7 +15,8 @@ from resnet_core.console import Commands
 from resnet_core.display import clock
 from resnet_core.errors import RunError
 from resnet_core.events import Event, Finished
-from resnet_core.runs.folder import RunFolder, RunState, delete_run, find_run
+from resnet_core.runs.deletion import delete_run
+from resnet_core.runs.folder import RunFolder, RunState, find_run
 from resnet_core.runs.queue import enqueue, move, runs_at_once, set_runs_at_once, withdraw
 from resnet_core.runs.summary import describe_run, describe_runs, log_tail, size_bytes
 from resnet_core.runs.worker import ensure_worker, step_back, work

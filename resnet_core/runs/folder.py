@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +12,8 @@ from typing import Any
 
 from resnet_core.errors import RunError, briefly
 from resnet_core.files import read_json, write_json, write_text
-from resnet_core.locks import hold
 from resnet_core.runs.kinds import wrong_kind
-
-RESERVE_BYTES = 8192
+from resnet_core.runs.processes import process_started_at
 
 
 class RunState(Enum):
@@ -239,124 +234,3 @@ def new_run_folder(runs: Path, model: str, data: str, config: dict[str, Any]) ->
         write_json(folder.config_file, config)
         return folder
     raise RunError(f"{runs} holds a thousand runs of this second: choose another --runs folder.")
-
-
-def delete_run(folder: RunFolder) -> None:
-    """Delete a run's folder; renamed first, so that a kill leaves no half of a run to be seen.
-
-    Raises:
-        RunError: its process is alive, or the system refuses.
-    """
-    doomed = folder.path.with_name(f".deleted-{folder.name}")
-    shutil.rmtree(
-        doomed, ignore_errors=True
-    )  # a run of the same name, whose deletion was cut short
-    try:
-        _put_aside(folder, doomed, within_lock=os.name != "nt")
-    except OSError as error:
-        raise RunError(
-            f"Run {folder.name} can't be deleted ({error.strerror}): close what has its files open "
-            f"and see that {folder.path.parent} can be written, then delete it again."
-        ) from None
-    try:
-        shutil.rmtree(doomed)
-    except OSError as error:
-        raise RunError(
-            f"Run {folder.name} is deleted, but files of it are left ({error.strerror}): close what "
-            f"has them open, then delete the folder {doomed}."
-        ) from None
-
-
-def _put_aside(folder: RunFolder, doomed: Path, within_lock: bool) -> None:
-    """Rename a run that stands still.
-
-    Args:
-        within_lock: whether the lock, a file in the folder, is held meanwhile. Windows renames no
-            folder with an open file in it, so there the run is looked at again afterwards.
-
-    Raises:
-        RunError: the run's process is alive; its folder is where it was.
-        OSError: the system refuses.
-    """
-    with hold(folder.lock_file):
-        _refuse_if_running(folder)
-        if within_lock:
-            folder.path.rename(doomed)
-    if not within_lock:
-        folder.path.rename(doomed)
-        if RunFolder(doomed).state() is RunState.RUNNING:  # it was claimed between lock and rename
-            doomed.rename(folder.path)
-            _refuse_if_running(folder)
-
-
-def _refuse_if_running(folder: RunFolder) -> None:
-    if folder.state() is RunState.RUNNING:
-        raise RunError(f"Run {folder.name} is running: stop it before deleting it.")
-
-
-def sweep_deleted(runs: Path) -> None:
-    """Finish the deletions that a kill cut short."""
-    for doomed in runs.glob(".deleted-*"):
-        shutil.rmtree(doomed, ignore_errors=True)
-
-
-def refuse_if_finished(folder: RunFolder) -> None:
-    """Raises RunError where there is nothing left to train."""
-    if folder.state() is RunState.FINISHED:
-        raise RunError(f"Run {folder.name} is finished: extend it to train longer.")
-
-
-def claim(folder: RunFolder, environment: dict[str, Any], process_id: int | None = None) -> None:
-    """Write down that a process, this one if none is named, now works on the run.
-
-    A stop that was asked for before stays asked for; who starts a run takes it back.
-
-    Raises:
-        RunError: another live process does, or the run is finished.
-    """
-    process_id = process_id or os.getpid()
-    with hold(folder.lock_file):
-        if folder.process_id() not in (None, process_id):
-            raise RunError(f"Run {folder.name} is already running: stop it first.")
-        refuse_if_finished(folder)  # by a withdrawal, perhaps, since its process was started
-        started_at = process_started_at(process_id)
-        identity = {"process_id": process_id, "process_started_at": started_at}
-        folder.reserve_file.write_bytes(bytes(RESERVE_BYTES))
-        write_json(folder.environment_file, environment | identity)
-        folder.queued_file.unlink(missing_ok=True)
-        folder.error_file.unlink(missing_ok=True)
-
-
-def release(folder: RunFolder) -> None:
-    """Write down that this process, which lives on, works on the run no longer."""
-    with hold(folder.lock_file):
-        if folder.process_id() == os.getpid():
-            # No process ever began at "": the number alone says who it was.
-            write_json(folder.environment_file, folder.environment() | {"process_started_at": ""})
-
-
-def process_started_at(process_id: int) -> str | None:
-    """When a process began, as an opaque word; None if there is none (or it is a zombie).
-
-    Number and start time together name one process for good: numbers alone come round again.
-    """
-    stat = Path(f"/proc/{process_id}/stat")
-    if stat.parent.parent.joinpath("self").exists():
-        try:
-            # The second field is the program's name in brackets and may hold anything.
-            fields = re.sub(r"^.*\) ", "", stat.read_text(), flags=re.DOTALL).split()
-        except OSError:
-            return None
-        return None if fields[0] == "Z" else fields[19]
-    return _process_started_at_elsewhere(process_id)
-
-
-def _process_started_at_elsewhere(process_id: int) -> str | None:
-    import psutil  # not needed on Linux, where GPU boxes may lack it
-
-    try:
-        process = psutil.Process(process_id)
-        is_zombie = process.status() == psutil.STATUS_ZOMBIE  # macOS tells their start as well
-        return None if is_zombie else f"{process.create_time():.2f}"
-    except psutil.Error:
-        return None

@@ -19,14 +19,9 @@ from typing import Any
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
 from resnet_core.locks import try_hold
-from resnet_core.runs.folder import (
-    RESERVE_BYTES,
-    RunFolder,
-    RunState,
-    claim,
-    list_runs,
-    sweep_deleted,
-)
+from resnet_core.runs.claims import RESERVE_BYTES, claim
+from resnet_core.runs.deletion import sweep_deleted
+from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from resnet_core.runs.queue import refuse, runs_at_once, waiting
 from resnet_core.training.machine import nvidia_driver
 

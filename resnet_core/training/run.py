@@ -18,8 +18,9 @@ from resnet_core.events import EpochFinished, Event, Finished, Started, Stopped
 from resnet_core.files import write_json, write_text
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.cost import count_cost
+from resnet_core.runs.claims import claim, refuse_if_finished
 from resnet_core.runs.exports import remove_exports
-from resnet_core.runs.folder import RunFolder, claim, refuse_if_finished
+from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.recorder import record
 from resnet_core.runs.tensorboard import choose_mirror
 from resnet_core.training.config import TrainConfig

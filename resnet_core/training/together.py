@@ -18,7 +18,8 @@ import torch
 from resnet_core.data.dataset import Dataset, load_dataset
 from resnet_core.errors import LabError
 from resnet_core.events import Event, Started
-from resnet_core.runs.folder import RunFolder, release
+from resnet_core.runs.claims import release
+from resnet_core.runs.folder import RunFolder
 from resnet_core.runs.queue import refuse, waiting
 from resnet_core.training.run import execute
 

@@ -17,7 +17,8 @@ from resnet_core.data.own_images import prepare_images
 from resnet_core.data.own_store import load_own_arrays
 from resnet_core.errors import RunError
 from resnet_core.models.config import parse_model_name
-from resnet_core.runs.folder import RunFolder, RunState, claim, release
+from resnet_core.runs.claims import claim, release
+from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import create_run, read_config
 from resnet_core.training.recipes import find_recipe

@@ -99,7 +99,7 @@ def _prepare(pets: Path, data: Path, size: int) -> None:
 def _train(runs: Path) -> None:
     """A whole training of a few steps, deleted afterwards."""
     from resnet_core.models.config import ModelConfig
-    from resnet_core.runs.folder import delete_run
+    from resnet_core.runs.deletion import delete_run
     from resnet_core.training.config import TrainConfig
     from resnet_core.training.new_run import create_run
     from resnet_core.training.recipes import find_recipe

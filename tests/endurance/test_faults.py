@@ -23,7 +23,8 @@ from resnet_core.models.config import ModelConfig
 from resnet_core.models.network import PixelModel
 from resnet_core.models.saved import load_model, save_model
 from resnet_core.runs import folder as run_folder
-from resnet_core.runs.folder import RunState, claim, list_runs, new_run_folder
+from resnet_core.runs.claims import claim
+from resnet_core.runs.folder import RunState, list_runs, new_run_folder
 from resnet_core.runs.summary import describe_run
 from tests.export.tiny_onnx import write_tiny_onnx
 from tests.resnet_core.doctor.ports import Port
@@ -121,7 +122,7 @@ def test_runs_of_a_clock_that_goes_back_are_kept_apart(
     monkeypatch.setattr(run_folder, "datetime", Clock)
     made = [new_run_folder(tmp_path, "plain8", "shapes", {"number": i}) for i in range(3)]
     assert len({run.name for run in made}) == 3 == len(list_runs(tmp_path))
-    assert [run.config()["number"] for run in made] == [0, 1, 2]
+    assert [files.read_json(run.config_file)["number"] for run in made] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("jump_seconds", [-(10**6), 10**6])

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from resnet_core.errors import RunError
-from resnet_core.runs import folder as run_folder
-from resnet_core.runs.folder import RunFolder, RunState, _put_aside, claim, delete_run, list_runs
+from resnet_core.runs import deletion
+from resnet_core.runs.claims import claim
+from resnet_core.runs.deletion import _put_aside, delete_run
+from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from tests.written_runs import write_run
 
 
@@ -35,7 +37,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "rename", refuse)
     plain = _put_aside
     monkeypatch.setattr(
-        run_folder, "_put_aside", lambda folder, doomed, within_lock: plain(folder, doomed, False)
+        deletion, "_put_aside", lambda folder, doomed, within_lock: plain(folder, doomed, False)
     )
 
 

@@ -12,8 +12,9 @@ from resnet_core.errors import RunError
 from resnet_core.events import EpochFinished, Event, Started, Stepped
 from resnet_core.models.config import parse_model_name
 from resnet_core.onnx_names import confidence_file
+from resnet_core.runs.claims import release
 from resnet_core.runs.exports import remove_exports
-from resnet_core.runs.folder import RunFolder, RunState, release
+from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.queue import enqueue
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import create_run, extend

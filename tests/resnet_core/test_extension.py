@@ -15,7 +15,8 @@ from resnet_core.events import Started
 from resnet_core.files import write_json
 from resnet_core.models.config import parse_model_name
 from resnet_core.runs import queue
-from resnet_core.runs.folder import RunFolder, RunState, claim, release
+from resnet_core.runs.claims import claim, release
+from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.queue import enqueue, withdraw
 from resnet_core.training import run as training_run
 from resnet_core.training.config import TrainConfig

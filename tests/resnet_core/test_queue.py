@@ -15,7 +15,9 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_json
 from resnet_core.locks import hold, try_hold
 from resnet_core.runs import queue
-from resnet_core.runs.folder import RunFolder, RunState, claim, delete_run, list_runs
+from resnet_core.runs.claims import claim
+from resnet_core.runs.deletion import delete_run
+from resnet_core.runs.folder import RunFolder, RunState, list_runs
 from resnet_core.runs.queue import enqueue, move, runs_at_once, set_runs_at_once, waiting, withdraw
 from resnet_core.runs.worker import ensure_worker, step_back
 from resnet_core.training.new_run import create_run, extend, read_config

@@ -20,13 +20,9 @@ from safetensors.torch import load_file
 from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
-from resnet_core.runs.folder import (
-    RunFolder,
-    RunState,
-    _process_started_at_elsewhere,
-    claim,
-    process_started_at,
-)
+from resnet_core.runs.claims import claim
+from resnet_core.runs.folder import RunFolder, RunState, _process_started_at_elsewhere
+from resnet_core.runs.processes import process_started_at
 from tests.resnet_core.live_runs import (
     EPOCHS,
     ROOT,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from resnet_core.runs import history, standing
-from resnet_core.runs.folder import RunFolder, claim, list_runs
+from resnet_core.runs.claims import claim
+from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.runs.history import read_history
 from resnet_core.runs.summary import describe_run, describe_runs
 from tests.written_runs import append, run_events, started, write_run
