@@ -5,6 +5,7 @@ The app may have its folders elsewhere, which only its own process knows: the li
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS, DATA, WEIGHTS = "--runs", "--data-folder", "--weights-folder"
 RUNS_BY_ENVIRONMENT = "RESNET_LAB_RUNS"
 """For a command that takes the folder of runs by no option."""
+IS_WINDOWS = os.name == "nt"
 # Where this app has each, and where a fresh terminal in the project's folder looks for it.
 _FOLDERS: dict[str, tuple[Callable[[], Path], str]] = {
     RUNS: (default_runs_folder, "runs"),
@@ -44,10 +46,18 @@ def with_folders(command: str, *folders: str) -> str:
         if here == (ROOT / usual).resolve():
             continue
         if said == RUNS_BY_ENVIRONMENT:
-            parts.insert(0, f"{said}={shlex.quote(str(here))}")
+            parts.insert(0, _setting(said, str(here)))
         else:
             parts.append(shlex.join([said, str(here)]))
     return " ".join(parts)
+
+
+def _setting(name: str, value: str) -> str:
+    """What sets a variable before a command: in PowerShell, where a quote in quotes is doubled."""
+    if not IS_WINDOWS:
+        return f"{name}={shlex.quote(value)}"
+    doubled = value.replace("'", "''")
+    return f"$env:{name}='{doubled}';"
 
 
 def folders_of(*models: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from tests.written_runs import write_run
 from ui import (
     averaging,
     classify,
+    command_lines,
     compare,
     fetch_jobs,
     fetch_view,
@@ -40,6 +41,7 @@ from ui import (
     train,
     why_jobs,
 )
+from ui.command_lines import RUNS_BY_ENVIRONMENT, command_line
 
 NAME = "a run; of mine"
 ADD = {
@@ -130,3 +132,16 @@ def test_the_usual_folders_are_not_said(home: Path, monkeypatch: pytest.MonkeyPa
 def test_a_model_that_ships_is_found_in_any_folder(home: Path) -> None:
     line = classify._command("resnet20_v1", 5)
     assert line == "python -m export classify PICTURE --model resnet20_v1 --top-k 5"
+
+
+def test_windows_is_told_in_the_words_of_its_shell(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = command_line("export", "report", "net", folders=(RUNS_BY_ENVIRONMENT,))
+    assert said == f"RESNET_LAB_RUNS='{home / 'runs'}' python -m export report net"
+    monkeypatch.setattr(command_lines, "IS_WINDOWS", True)
+    said = command_line("export", "report", "net", folders=(RUNS_BY_ENVIRONMENT,))
+    assert said == f"$env:RESNET_LAB_RUNS='{home / 'runs'}'; python -m export report net"
+    monkeypatch.setenv("RESNET_LAB_RUNS", str(home / "mother's"))
+    said = command_line("export", "report", "net", folders=(RUNS_BY_ENVIRONMENT,))
+    assert said.startswith(f"$env:RESNET_LAB_RUNS='{home}/mother''s'; python")
