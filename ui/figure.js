@@ -11,6 +11,7 @@ const MOST_UNNAMED = 2;
 const NAME_ROW = 19;
 const LETTER = 7;
 const MARK = 45;
+const HALF_A_WORD = 24; // plotly leaves out what an axis says at its end where it would run out
 const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
 let shown = "";
 let isDrawing = false;
@@ -79,10 +80,10 @@ function narrowed(data, layout, width) {
   const names = (layout.annotations ?? []).filter(isName);
   const listed = data.filter(trace => trace.name && trace.showlegend !== false);
   const isCrowded = layout.margin?.r > MOST_FOR_NAMES * width;
-  const more = listed.length - names.length; // a roofline has a hundred points beside its lines
-  if (!isCrowded || names.length < 2 || more < 0 || more > MOST_UNNAMED) return 0;
+  const more = listed.length - names.length;
+  if (!isCrowded || !names.length || more < 0 || more > MOST_UNNAMED) return 0;
   layout.annotations = layout.annotations.filter(note => !isName(note));
-  layout.margin = { ...layout.margin, r: 12 };
+  layout.margin = { ...layout.margin, r: HALF_A_WORD };
   layout.showlegend = true;
   const longest = Math.max(...listed.map(trace => trace.name.length));
   const inRow = Math.max(1, Math.floor((0.7 * width) / (MARK + LETTER * longest)));
