@@ -91,7 +91,7 @@ def _figures(row: dict[str, Any]) -> str:
             return "Starting: reading the data and building the net."
         return "It has not trained yet; resume it to begin."
     words.append(f"{row['images_per_second']:,.0f} images/s")
-    words.append(f"train error {percent(row['train_error_percent'])}")
+    words.append(f"training error {percent(row['train_error_percent'])}")
     if row["best_validation_error_percent"] is not None:
         words.append(f"best validation error {percent(row['best_validation_error_percent'])}")
     if row["test_error_percent"] is not None:

@@ -13,7 +13,7 @@ from resnet_core.models.config import FAMILIES
 
 NOTHING = "–"
 HEADINGS = (
-    "family", "depth", "seeds", "train error", "test error", "parameters", "multiply-adds",
+    "family", "depth", "seeds", "training error", "test error", "parameters", "multiply-adds",
     "training time",
 )  # fmt: skip
 

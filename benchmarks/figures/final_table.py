@@ -18,7 +18,7 @@ FIGURES_WITH_SPREAD = (
 COLUMNS = (
     ("run", "run"), ("model", "model"), ("data", "data"), ("recipe", "recipe"),
     ("epochs", "epochs"), ("seed", "seed"), ("state", "state"),
-    ("train error", "train_error_percent"), ("validation error", "validation_error_percent"),
+    ("training error", "train_error_percent"), ("validation error", "validation_error_percent"),
     ("test error", "test_error_percent"), ("parameters", "params"),
     ("training time", "train_seconds"), ("images/s", "images_per_second"),
 )  # fmt: skip
