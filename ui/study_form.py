@@ -44,7 +44,7 @@ def build_study_form() -> StudyForm:
         with gr.Row():
             depths = gr.Dropdown(
                 [str(depth) for depth in OFFERED_DEPTHS], value=["8", "20", "32"], multiselect=True,
-                label="Depths, layers", elem_id="study-depths", min_width=220,
+                label="Depths, layers", elem_id="study-depths", min_width=280, scale=3,
             )  # fmt: skip
             seeds = gr.Number(
                 1, precision=0, minimum=1, label="Seeds a net", elem_id="study-seeds", min_width=100
