@@ -184,8 +184,8 @@ def _strangers(model: ModelEntry) -> str:
     if known is None:
         folders = (*folders_of(model.name), DATA)
         return f"not measured: {command_line('export', 'unlike', model.name, folders=folders)}"
-    said = (f"{each.name} {each.auroc_percent:.1f} %" for each in known.strangers)
-    return f"AUROC, 50 % is a guess: {', '.join(said)}"
+    said = ", ".join(f"{each.name} in {each.auroc_percent:.1f}\u00a0%" for each in known.strangers)
+    return f"a test image looks more familiar than {said} of cases (AUROC; a guess: 50\u00a0%)"
 
 
 def _error(value: float | None) -> str:
