@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.figures.compared import ComparedRun, group_runs, load_run
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from resnet_core.runs.folder import RunFolder, RunState
 
 FIGURES_WITH_SPREAD = (
@@ -85,7 +85,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
     if key.endswith("_percent"):
         return f"{value:.2f} %" if spread is None else f"{value:.2f} ± {spread:.2f} %"
     if key == "train_seconds":
-        return clock(value) if spread is None else f"{clock(value)} ± {clock(spread)}"
+        return duration(value) if spread is None else f"{duration(value)} ± {duration(spread)}"
     if key == "images_per_second":
         return f"{value:,.0f}" if spread is None else f"{value:,.0f} ± {spread:,.0f}"
     if key == "params":
