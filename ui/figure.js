@@ -12,6 +12,7 @@ const NAME_ROW = 19;
 const LETTER = 7;
 const MARK = 45;
 const HALF_A_WORD = 24; // plotly leaves out what an axis says at its end where it would run out
+const STEP_BACK = 1.25; // from a solid figure, whose height would fill a narrow plot's width
 const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
 let shown = "";
 let isDrawing = false;
@@ -74,6 +75,10 @@ function configuration(Plotly, data) {
   };
 }
 
+function stepBack({ scene }) {
+  for (const axis of ["x", "y", "z"]) scene.camera.eye[axis] *= STEP_BACK;
+}
+
 // Names at the ends of lines leave a narrow plot no room: they become a legend below it.
 function narrowed(data, layout, width) {
   const isName = note => note.xref === "paper" && note.x === 1 && note.xanchor === "left";
@@ -101,6 +106,7 @@ async function draw() {
     const { data, layout } = themed(props.value, isDark());
     caption.textContent = plain(layout.title?.text);
     delete layout.title;
+    if (width < NARROW && layout.scene) stepBack(layout);
     const below = width < NARROW ? narrowed(data, layout, width) : 0;
     plot.style.height = `${props.height + below}px`;
     Object.assign(layout, { width, height: plot.clientHeight });
