@@ -22,9 +22,7 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
     """Lay the less common actions out, wire all; gives the button that copies a run's settings."""
     with gr.Accordion("Extend, copy, delete, limit", open=False, elem_id="run-more") as more:
         with gr.Row(equal_height=True):
-            epochs = gr.Number(
-                5, minimum=0, label="Epochs to add", elem_id="more-epochs", min_width=150
-            )
+            epochs = gr.Number(5, label="Epochs to add", elem_id="more-epochs", min_width=150)
             extend = gr.Button("Extend", elem_id="extend", min_width=90)
         with gr.Row():
             again = gr.Button("Copy settings to the form", elem_id="again", min_width=190)
@@ -35,7 +33,7 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
                 sure = gr.Button("Yes, delete for good", variant="stop", elem_id="delete-sure")
                 keep = gr.Button("Keep it", elem_id="delete-keep")
         limit = gr.Number(
-            runs_at_once(jobs.runs_folder()), precision=0, minimum=1, maximum=64,
+            runs_at_once(jobs.runs_folder()), precision=0,
             label="Runs that compute at once; the others wait", elem_id="runs-at-once",
         )  # fmt: skip
     for button, act, inputs in (

@@ -84,7 +84,7 @@ def _menu(
 
 def _number(value: float, label: str, name: str, precision: int | None = None) -> gr.Number:
     return gr.Number(
-        value, label=label, minimum=0, precision=precision, min_width=150, elem_id=f"speed-{name}"
+        value, label=label, precision=precision, min_width=150, elem_id=f"speed-{name}"
     )
 
 
