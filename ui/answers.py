@@ -14,7 +14,7 @@ PREVIEW_PIXELS = 448
 
 EMPTY = (
     '<div class="lab-empty"><p>The answer appears here.</p>'
-    "<p>Drop a picture on the left, paste one, take one with the webcam, or pick an example.</p></div>"
+    "<p>Drop a picture, paste one, take one with the webcam, or pick an example.</p></div>"
 )
 
 

@@ -56,13 +56,14 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
             [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with", elem_id="compare",
             min_width=280, scale=5, allow_custom_value=True,
         )  # fmt: skip
-        top_k = gr.Slider(
-            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=200, scale=2
-        )
+    with gr.Row():
         engine = gr.Dropdown(
             [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
             min_width=280, scale=6, allow_custom_value=True,
         )  # fmt: skip
+        top_k = gr.Slider(
+            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=280, scale=5
+        )
     examples.follow(model)
     build_inside(picture, model, engine)
     build_gallery(model, engine)

@@ -94,7 +94,11 @@ def _lay_out() -> StudyPanel:
         x = gr.Radio(X_AXES, value="depth", label="Error over", elem_id="study-x", scale=6)
         show = gr.Radio(SHOWN, value="both", label="Images", elem_id="study-show", scale=4)
         papers = gr.Radio(
-            PAPERS, value=False, label="The papers' figures", elem_id="study-papers", scale=3
+            PAPERS,
+            value=False,
+            label="The papers' figures, over depth",
+            elem_id="study-papers",
+            scale=3,
         )
     with gr.Row():
         progress = gr.HTML(render_busy("Reading the studies"), elem_id="study-progress")

@@ -11,6 +11,8 @@ const MOST_UNNAMED = 2;
 const NAME_ROW = 19;
 const LETTER = 7;
 const MARK = 45;
+const HALF_A_WORD = 24; // plotly leaves out what an axis says at its end where it would run out
+const STEP_BACK = 1.25; // from a solid figure, whose height would fill a narrow plot's width
 const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
 let shown = "";
 let isDrawing = false;
@@ -73,16 +75,20 @@ function configuration(Plotly, data) {
   };
 }
 
+function stepBack({ scene }) {
+  for (const axis of ["x", "y", "z"]) scene.camera.eye[axis] *= STEP_BACK;
+}
+
 // Names at the ends of lines leave a narrow plot no room: they become a legend below it.
 function narrowed(data, layout, width) {
   const isName = note => note.xref === "paper" && note.x === 1 && note.xanchor === "left";
   const names = (layout.annotations ?? []).filter(isName);
   const listed = data.filter(trace => trace.name && trace.showlegend !== false);
   const isCrowded = layout.margin?.r > MOST_FOR_NAMES * width;
-  const more = listed.length - names.length; // a roofline has a hundred points beside its lines
-  if (!isCrowded || names.length < 2 || more < 0 || more > MOST_UNNAMED) return 0;
+  const more = listed.length - names.length;
+  if (!isCrowded || !names.length || more < 0 || more > MOST_UNNAMED) return 0;
   layout.annotations = layout.annotations.filter(note => !isName(note));
-  layout.margin = { ...layout.margin, r: 12 };
+  layout.margin = { ...layout.margin, r: HALF_A_WORD };
   layout.showlegend = true;
   const longest = Math.max(...listed.map(trace => trace.name.length));
   const inRow = Math.max(1, Math.floor((0.7 * width) / (MARK + LETTER * longest)));
@@ -100,6 +106,7 @@ async function draw() {
     const { data, layout } = themed(props.value, isDark());
     caption.textContent = plain(layout.title?.text);
     delete layout.title;
+    if (width < NARROW && layout.scene) stepBack(layout);
     const below = width < NARROW ? narrowed(data, layout, width) : 0;
     plot.style.height = `${props.height + below}px`;
     Object.assign(layout, { width, height: plot.clientHeight });

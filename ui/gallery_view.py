@@ -133,7 +133,7 @@ def _render_card(card: Card, picture: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}&nbsp;%"  # below a small picture a line is short
 
 
 @lru_cache(maxsize=1024)

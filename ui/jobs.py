@@ -145,7 +145,7 @@ def study_words(
     Raises:
         ConfigError: something is missing.
     """
-    if not families or not depths or not seeds or not epochs:
+    if not families or not depths or not seeds or seeds < 1 or not epochs or epochs <= 0:
         raise ConfigError("A study needs a family, a depth, a seed and more than 0 epochs.")
     numbers = sorted(int(depth) for depth in depths)
     return [

@@ -46,6 +46,7 @@ document.addEventListener("error", event => {
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
+DANGER, MORE_DANGER = "#b42318", "#912018"
 
 STATUS_EVERY_SECONDS = 2.0
 MOST_WAITING = 256
@@ -232,6 +233,13 @@ def make_theme() -> gr.themes.Base:
         block_label_text_color_dark="*neutral_300",
         block_title_text_color="*neutral_600",
         block_title_text_color_dark="*neutral_300",
+        # What can't be undone looks like nothing else; Gradio's own is grey as any other button.
+        button_cancel_background_fill=DANGER,
+        button_cancel_background_fill_dark=DANGER,
+        button_cancel_background_fill_hover=MORE_DANGER,
+        button_cancel_background_fill_hover_dark=MORE_DANGER,
+        button_cancel_text_color="white",
+        button_cancel_text_color_hover="white",
     )
 
 

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from export.confidence import read_confidence
 from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
@@ -101,7 +101,8 @@ def _imported(entry: ZooEntry) -> ModelEntry:
 
 
 def _training(data: str, epochs: float, recipe: str, seed: int) -> str:
-    return f"{data}, {epochs:g} epochs of {recipe}, seed {seed}"
+    length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
+    return f"{data}, {length} of {recipe}, seed {seed}"
 
 
 def _trained(run: RunFolder) -> ModelEntry | None:
@@ -163,7 +164,7 @@ def render_card(model: ModelEntry) -> str:
         ("Trained on", model.training),
         (
             "Training time",
-            "not known" if model.train_seconds is None else clock(model.train_seconds),
+            "not known" if model.train_seconds is None else duration(model.train_seconds),
         ),
         ("Tells strangers apart", _strangers(model)),
         ("Weights, ONNX", f"{_megabytes(model.weights_file)}, {_megabytes(model.onnx_file)}"),
@@ -185,8 +186,8 @@ def _strangers(model: ModelEntry) -> str:
     if known is None:
         folders = (*folders_of(model.name), DATA)
         return f"not measured: {command_line('export', 'unlike', model.name, folders=folders)}"
-    said = (f"{each.name} {each.auroc_percent:.1f} %" for each in known.strangers)
-    return f"AUROC, 50 % is a guess: {', '.join(said)}"
+    said = ", ".join(f"{each.name} in {each.auroc_percent:.1f}\u00a0%" for each in known.strangers)
+    return f"a test image looks more familiar than {said} of cases (AUROC; a guess: 50\u00a0%)"
 
 
 def _error(value: float | None) -> str:

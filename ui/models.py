@@ -19,6 +19,8 @@ from ui.kept_files import lend
 from ui.model_delete import build_delete_panel
 from ui.model_view import ModelEntry, list_models, render_card, render_models
 
+FIGURE_HEIGHT = 240
+
 
 @dataclass(frozen=True)
 class ModelsTab:
@@ -50,7 +52,7 @@ def build_models_tab() -> ModelsTab:
             table = ActionList(elem_id="models")
         with gr.Column(scale=5, min_width=320):
             card = gr.HTML(elem_id="model-card")
-            figure = LiveFigure(height=240, elem_id="model-figure")
+            figure = LiveFigure(height=FIGURE_HEIGHT, elem_id="model-figure")
             with gr.Row():
                 use = gr.Button(
                     "Use in Classify", variant="primary", elem_id="model-use", min_width=180
@@ -100,6 +102,6 @@ def _curves(model: ModelEntry) -> Any:
 
     try:
         colour = family_colour(model.config["family"], model.config["depth"])
-        return error_figure(model.history(), colour)
+        return error_figure(model.history(), colour, FIGURE_HEIGHT)
     except (LabError, KeyError):
         return None

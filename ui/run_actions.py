@@ -12,8 +12,9 @@ from resnet_core.errors import LabError
 from resnet_core.runs.queue import move, runs_at_once, set_runs_at_once, withdraw
 from resnet_core.runs.summary import describe_runs, size_bytes
 from ui import jobs
+from ui.command_lines import RUNS, command_line
 from ui.events import AT_ONCE
-from ui.html import render_problem
+from ui.html import render_command, render_problem
 from ui.watch import WatchPanel
 
 
@@ -21,19 +22,18 @@ def build_run_actions(panel: WatchPanel) -> gr.Button:
     """Lay the less common actions out, wire all; gives the button that copies a run's settings."""
     with gr.Accordion("Extend, copy, delete, limit", open=False, elem_id="run-more") as more:
         with gr.Row(equal_height=True):
-            epochs = gr.Number(
-                5, minimum=0, label="Epochs to add", elem_id="more-epochs", min_width=150
-            )
+            epochs = gr.Number(5, label="Epochs to add", elem_id="more-epochs", min_width=150)
             extend = gr.Button("Extend", elem_id="extend", min_width=90)
         with gr.Row():
             again = gr.Button("Copy settings to the form", elem_id="again", min_width=190)
             delete = gr.Button("Delete …", elem_id="delete", min_width=90)
-        with gr.Row(visible=False, equal_height=True) as confirm:
+        with gr.Column(visible=False) as confirm:
             question = gr.HTML(elem_id="delete-question")
-            sure = gr.Button("Yes, delete for good", variant="stop", elem_id="delete-sure")
-            keep = gr.Button("Keep it", elem_id="delete-keep")
+            with gr.Row():
+                sure = gr.Button("Yes, delete for good", variant="stop", elem_id="delete-sure")
+                keep = gr.Button("Keep it", elem_id="delete-keep")
         limit = gr.Number(
-            runs_at_once(jobs.runs_folder()), precision=0, minimum=1, maximum=64,
+            runs_at_once(jobs.runs_folder()), precision=0,
             label="Runs that compute at once; the others wait", elem_id="runs-at-once",
         )  # fmt: skip
     for button, act, inputs in (
@@ -81,7 +81,7 @@ def _change_queue(action: str, name: str) -> None:
 
 
 def _wire_delete(
-    panel: WatchPanel, delete: gr.Button, asking: tuple[gr.Row, gr.HTML], sure: gr.Button,
+    panel: WatchPanel, delete: gr.Button, asking: tuple[gr.Column, gr.HTML], sure: gr.Button,
     keep: gr.Button,
 ) -> None:  # fmt: skip
     confirm, question = asking
@@ -102,7 +102,8 @@ def _ask(name: str | None) -> tuple[Any, str]:
         size = size_bytes(jobs.run_named(name or "")) / 1e6
     except LabError as error:
         return gr.update(visible=True), render_problem(str(error))
+    command = command_line("resnet_core", "runs", "delete", name or "", folders=(RUNS,))
     return gr.update(visible=True), (
         f'<p class="lab-note">Delete {escape(name or "")} with its weights and curves, '
-        f"{size:.1f} MB, for good?</p>"
+        f"{size:.1f} MB, for good?</p>{render_command(command)}"
     )

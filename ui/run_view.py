@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,17 @@ def menu_entry(row: dict[str, Any]) -> tuple[str, str]:
     """What a menu of runs shows for a row, and its value."""
     if row["state"] == "damaged":
         return f"{row['name']} · damaged", row["name"]
-    when = row["name"][:15]
-    when = f"{when[6:8]}.{when[4:6]}. {when[9:11]}:{when[11:13]}" if when[:8].isdigit() else ""
+    when = _began(row["name"])
     name = [row["model"], row["data"], f"seed {row['seed']}", when, STATE_WORDS[row["state"]]]
     return " · ".join(part for part in name if part), row["name"]
+
+
+def _began(name: str) -> str:
+    """27 Nov, 23:17, by the run's name; empty where somebody renamed its folder."""
+    try:
+        return f"{datetime.strptime(name[:13], '%Y%m%d-%H%M'):%d %b, %H:%M}"
+    except ValueError:
+        return ""
 
 
 def render_run(row: dict[str, Any]) -> str:
@@ -91,7 +99,7 @@ def _figures(row: dict[str, Any]) -> str:
             return "Starting: reading the data and building the net."
         return "It has not trained yet; resume it to begin."
     words.append(f"{row['images_per_second']:,.0f} images/s")
-    words.append(f"train error {percent(row['train_error_percent'])}")
+    words.append(f"training error {percent(row['train_error_percent'])}")
     if row["best_validation_error_percent"] is not None:
         words.append(f"best validation error {percent(row['best_validation_error_percent'])}")
     if row["test_error_percent"] is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from benchmarks.throughput.settings import SpeedSettings
 from export.catalogue import list_exported
 from export.engines.catalogue import ENGINES
@@ -84,7 +84,7 @@ def _menu(
 
 def _number(value: float, label: str, name: str, precision: int | None = None) -> gr.Number:
     return gr.Number(
-        value, label=label, minimum=0, precision=precision, min_width=150, elem_id=f"speed-{name}"
+        value, label=label, precision=precision, min_width=150, elem_id=f"speed-{name}"
     )
 
 
@@ -130,7 +130,7 @@ def _render_told(*shown: Any) -> str:
         folders=(*folders_of(*settings.models), DATA),
     )  # fmt: skip
     return (
-        f'<p class="lab-note">At most {count:,} measurements, {clock(count * settings.seconds)} in '
+        f'<p class="lab-note">At most {count:,} measurements, {duration(count * settings.seconds)} in '
         f"all, besides opening, comparing answers and warming up.{busy}</p>"
         f"{render_command(command)}"
     )

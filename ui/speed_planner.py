@@ -56,7 +56,7 @@ def build_planner(timer: gr.Timer) -> Planner:
             latency = _limit(LATENCY_MS, "At most, ms at the 99th percentile", "latency")
             error = _limit(ERROR_PERCENT, "At most, % test error", "error")
             with gr.Row():
-                measure = gr.Button("Measure the engines", elem_id="plan-measure", min_width=180)
+                measure = gr.Button("Measure the engines", elem_id="plan-measure", min_width=220)
                 use = gr.Button(
                     "Use in Classify", variant="primary", elem_id="plan-use", interactive=False
                 )

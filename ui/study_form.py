@@ -44,10 +44,10 @@ def build_study_form() -> StudyForm:
         with gr.Row():
             depths = gr.Dropdown(
                 [str(depth) for depth in OFFERED_DEPTHS], value=["8", "20", "32"], multiselect=True,
-                label="Depths, layers", elem_id="study-depths", min_width=220,
+                label="Depths, layers", elem_id="study-depths", min_width=280, scale=3,
             )  # fmt: skip
             seeds = gr.Number(
-                1, precision=0, minimum=1, label="Seeds a net", elem_id="study-seeds", min_width=100
+                1, precision=0, label="Seeds a net", elem_id="study-seeds", min_width=100
             )
             data = gr.Dropdown(
                 list_datasets(default_data_folder()), value="shapes", label="Data",
@@ -58,7 +58,7 @@ def build_study_form() -> StudyForm:
                 min_width=120,
             )  # fmt: skip
             epochs = gr.Number(
-                2, minimum=0, label="Epochs", elem_id="study-epochs", min_width=100, precision=None
+                2, label="Epochs", elem_id="study-epochs", min_width=100, precision=None
             )
         inputs = [families, depths, seeds, data, recipe, epochs]
         command = gr.HTML(

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from resnet_core.errors import ConfigError, LabError
 from resnet_core.training.new_run import read_config
 from ui import jobs
@@ -215,13 +215,15 @@ def _estimate(*shown: Any) -> Any:
 
 def _render_estimate(found: dict[str, Any], minutes: float | None) -> str:
     if minutes is None:
-        length = f"{found['epochs']:g} epochs take about <b>{clock(found['total_seconds'])}</b>"
+        epochs, time = found["epochs"], duration(found["total_seconds"])
+        length = f"{epochs:g} epoch{'s take' if epochs != 1 else ' takes'} about <b>{time}</b>"
     else:
-        length = f"{minutes:g} minutes are about <b>{60 * minutes / found['epoch_seconds']:.1f} epochs</b>"
+        some = f"{minutes:g} minute{'s are' if minutes != 1 else ' is'}"
+        length = f"{some} about <b>{60 * minutes / found['epoch_seconds']:.1f} epochs</b>"
     compiled = "; compiling will make it faster" if found["compiled"] else ""
     return (
         f'<p class="lab-note" role="status">{length}: {found["images_per_second"]:,.0f} images/s, '
-        f"{clock(found['epoch_seconds'])} an epoch, {found['memory_mb']:,.0f} MB of memory, "
+        f"{duration(found['epoch_seconds'])} an epoch, {found['memory_mb']:,.0f} MB of memory, "
         f"{found['device']} in {found['precision']}{compiled}.</p>"
     )
 

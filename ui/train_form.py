@@ -87,8 +87,10 @@ def build_form() -> TrainForm:
         parts["recipe"] = gr.Dropdown(
             list(RECIPES), value="taste", label="Recipe", elem_id="recipe", min_width=120
         )
+        # No `minimum` where what is too little is told in our words: Gradio tells it in its own, and
+        # leaves the command as it was.
         parts["amount"] = gr.Number(
-            1, minimum=0, label="Budget", elem_id="amount", min_width=90, precision=None
+            1, label="Budget", elem_id="amount", min_width=90, precision=None
         )
         parts["unit"] = gr.Dropdown(
             [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=130

@@ -49,10 +49,11 @@ def render_verdicts(verdicts: list[Verdict]) -> str:
 
 def _item(verdict: Verdict) -> str:
     word = verdict.outcome.value
+    figures = escape(verdict.figures).replace(" -", " −")  # as long as the plus of its neighbour
     return (
         f'<li class="lab-outcome-{verdict.outcome.name.lower()}"><b>{escape(verdict.claim)}:</b> '
         f'<span class="lab-outcome">{escape(word)}</span>'
-        f"<br><small>{escape(verdict.figures)}. {escape(verdict.still_needed)}</small></li>"
+        f"<br><small>{figures}. {escape(verdict.still_needed)}</small></li>"
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.depth.results import COLUMNS, Cell, rows
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from resnet_core.models.config import FAMILIES
 
 NOTHING = "–"
 HEADINGS = (
-    "family", "depth", "seeds", "train error", "test error", "parameters", "multiply-adds",
+    "family", "depth", "seeds", "training error", "test error", "parameters", "multiply-adds",
     "training time",
 )  # fmt: skip
 
@@ -28,7 +28,7 @@ def cells_in_words(cell: Cell) -> list[str]:
         _error(cell, "test"),
         f"{cell.params / 1e6:.2f} M",
         f"{cell.multiply_adds / 1e6:.0f} M",
-        clock(cell.train_seconds),
+        duration(cell.train_seconds),
     ]
 
 

@@ -35,6 +35,7 @@ from resnet_core.models.config import FAMILIES
 
 SHOWN = ("both", "train", "test")
 NOTHING_FINISHED = "The first point appears when the first net of the study is trained."
+PAPER_NOTE_PX = 46  # two lines: one would run into a phone's buttons
 PAPER_COLOUR = Colour("#64748b", "#a8b3c4")
 COLOUR_DEPTH = 20  # one colour a family: depth is what the axis says
 
@@ -205,9 +206,10 @@ def _add_papers(figure: Figure, cells: Sequence[Cell]) -> None:
         )
     )  # fmt: skip
     figure.add_annotation(
-        text=f"◇ the papers' test errors, after {PAPER_EPOCHS} epochs", xref="paper", yref="paper",
-        x=0, y=1, xanchor="left", yanchor="bottom",
+        text=f"◇ the papers' test errors,<br>after {PAPER_EPOCHS} epochs", xref="paper", yref="paper",
+        x=0, y=1, xanchor="left", yanchor="bottom", align="left",
     )  # fmt: skip
+    figure.update_layout(margin_t=PAPER_NOTE_PX)
 
 
 def _source(figure: PaperFigure) -> str:

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.figures.compared import ComparedRun, group_runs, load_run
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import duration
 from resnet_core.runs.folder import RunFolder, RunState
 
 FIGURES_WITH_SPREAD = (
@@ -18,7 +18,7 @@ FIGURES_WITH_SPREAD = (
 COLUMNS = (
     ("run", "run"), ("model", "model"), ("data", "data"), ("recipe", "recipe"),
     ("epochs", "epochs"), ("seed", "seed"), ("state", "state"),
-    ("train error", "train_error_percent"), ("validation error", "validation_error_percent"),
+    ("training error", "train_error_percent"), ("validation error", "validation_error_percent"),
     ("test error", "test_error_percent"), ("parameters", "params"),
     ("training time", "train_seconds"), ("images/s", "images_per_second"),
 )  # fmt: skip
@@ -85,7 +85,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
     if key.endswith("_percent"):
         return f"{value:.2f} %" if spread is None else f"{value:.2f} ± {spread:.2f} %"
     if key == "train_seconds":
-        return clock(value) if spread is None else f"{clock(value)} ± {clock(spread)}"
+        return duration(value) if spread is None else f"{duration(value)} ± {duration(spread)}"
     if key == "images_per_second":
         return f"{value:,.0f}" if spread is None else f"{value:,.0f} ± {spread:,.0f}"
     if key == "params":

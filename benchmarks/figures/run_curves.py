@@ -53,11 +53,11 @@ def run_figures(history: History, config: dict[str, Any]) -> dict[str, Figure]:
     }
 
 
-def error_figure(history: History, colour: Colour) -> Figure:
-    """Error in percent: training dashed, validation solid."""
+def error_figure(history: History, colour: Colour, height: int = RUN_HEIGHTS["error"]) -> Figure:
+    """Error in percent: training dashed, validation solid; `height` is the page's, in pixels."""
     figure = _two_lines(
         history, colour, "error", "%{y:.2f} %",
-        lambda w: w.train_error_percent, lambda p: p.validation_error_percent,
+        lambda w: w.train_error_percent, lambda p: p.validation_error_percent, height,
     )  # fmt: skip
     figure.update_yaxes(ticksuffix=" %")
     figure.layout.title.text = _error_title(history)
@@ -77,8 +77,9 @@ def _error_title(history: History) -> str:
 def loss_figure(history: History, colour: Colour) -> Figure:
     """Cross-entropy in nats: training dashed, validation solid."""
     figure = _two_lines(
-        history, colour, "loss", "%{y:.4f}", lambda w: w.train_loss, lambda p: p.validation_loss
-    )
+        history, colour, "loss", "%{y:.4f}", lambda w: w.train_loss, lambda p: p.validation_loss,
+        RUN_HEIGHTS["loss"],
+    )  # fmt: skip
     newest, split = _newest(history, lambda p: p.validation_loss)
     if newest:
         value = newest.validation_loss if split == "validation" else newest.train_loss
@@ -153,6 +154,7 @@ def _two_lines(
     shown: str,
     train: Callable[[Window], float],
     validation: Callable[[Point], float | None],
+    height: int,
 ) -> Figure:
     windows = train_windows(history)
     if not windows:
@@ -169,7 +171,7 @@ def _two_lines(
         points, scores = [p for p, _ in measured], [v for _, v in measured]
         _add(figure, points, scores, "validation", colour, VALIDATION_DASH, hover, marks=True)
         labels.append(Label("validation", scores[-1], colour))
-    label_line_ends(figure, labels, height=RUN_HEIGHTS[quantity])
+    label_line_ends(figure, labels, height=height)
     return figure
 
 

@@ -16,7 +16,7 @@ from benchmarks.figures.canvas import (
     label_line_ends,
     new_figure,
 )
-from benchmarks.figures.speed_style import look_of, mark_of
+from benchmarks.figures.speed_style import look_of, mark_of, short_name
 from benchmarks.figures.style import Colour
 from benchmarks.load.stored import LABEL, SETUP, Row, by_load, highest_loads, offered, setup_of
 
@@ -24,6 +24,7 @@ TITLE = "Latency against load"
 NOTHING_YET = "The first point appears when the server scenario has run at its first load."
 BOUND = Colour("#b42318", "#ff9c91")
 DASHES = {"p50_ms": "solid", "p90_ms": "8px,3px", "p99_ms": "2px,3px"}
+NOTE_PX = 16
 MOST_WITH_P90 = 2  # setups; more would be too many lines to tell apart
 MOST_LINEAR = 100.0
 """Loads up to so many times the lowest stand on a linear axis, which shows the bend best."""
@@ -40,9 +41,11 @@ def load_figure(stored: dict[str, Any]) -> Figure:
         return empty_figure(TITLE, NOTHING_YET)
     figure = new_figure(_finding(setups), "offered load, queries a second", "latency, milliseconds")
     loads = [offered(row) for rows in setups.values() for row in rows]
-    figure.update_yaxes(LOG, exponentformat="none")
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(exponentformat="none", separatethousands=True)
+    figure.update_yaxes(LOG)
     if max(loads) > MOST_LINEAR * min(loads):
-        figure.update_xaxes(LOG, exponentformat="none", rangemode="normal")
+        figure.update_xaxes(LOG, rangemode="normal")
     labels = [label for who in setups for label in _add_setup(figure, who, setups)]
     labels += _add_bounds(figure, setups)
     label_line_ends(figure, labels, log=True)
@@ -63,7 +66,7 @@ def _add_setup(
             continue
         line_name = f"{name} {key[:-3]}".strip()
         hover = "<b>%{customdata[0]}</b><br>%{customdata[1]}"
-        about = [[f"{name or row['engine']} {key[:-3]}".strip(), _told(row)] for row in rows]
+        about = [[f"{name or look_of(row['engine']).short} {key[:-3]}", _told(row)] for row in rows]
         add_line(
             figure, [offered(row) for row in rows], [row[key] for row in rows], line_name,
             colour, dash, hover, about, marks=True,
@@ -80,8 +83,15 @@ def _name(who: tuple[str, ...], setups: dict[tuple[str, ...], list[Row]]) -> str
     parts = []
     for place, key in enumerate(SETUP):
         if len({other[place] for other in setups}) > 1:
-            parts.append(f"threads {who[place]}" if key == "threads" else who[place])
+            parts.append(_part(key, who[place]))
     return " ".join(parts)
+
+
+def _part(key: str, value: str) -> str:
+    """Engines are called as in every other figure of speed."""
+    if key == "engine":
+        return look_of(value).short
+    return f"threads {value}" if key == "threads" else value
 
 
 def _told(row: Row) -> str:
@@ -116,12 +126,15 @@ def _add_bounds(figure: Figure, setups: dict[tuple[str, ...], list[Row]]) -> lis
 
 
 def _add_note(figure: Figure, setups: dict[tuple[str, ...], list[Row]]) -> None:
+    """Above the plot, a line each: beside one another they would run into a phone's buttons."""
     words = [LABEL]
     if any(row["saturated"] for of in setups.values() for row in of):
         words.append("✕ could not keep up")
     figure.add_annotation(
-        text=" · ".join(words), xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom",
+        text="<br>".join(words), xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom",
+        align="left",
     )  # fmt: skip
+    figure.update_layout(margin_t=NOTE_PX * len(words) + 14)
 
 
 def _finding(setups: dict[tuple[str, ...], list[Row]]) -> str:
@@ -130,7 +143,7 @@ def _finding(setups: dict[tuple[str, ...], list[Row]]) -> str:
     bound = _ms(rows[0]["latency_bound_ms"])
     if not best:
         return f"No load tried is sure to keep 99 of 100 answers within {bound}"
-    names = [_name(setup_of(row), setups) or f"{row['engine']} {row['precision']}" for row in best]
+    names = [_name(setup_of(row), setups) or short_name(row) for row in best]
     said = (
         f"{names[0]} keeps 99 of 100 answers within {_ms(best[0]['latency_bound_ms'])} "
         f"up to {offered(best[0]):,.4g} queries/s"

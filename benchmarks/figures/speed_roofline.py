@@ -28,7 +28,7 @@ QUESTION = "How near do results come to what this machine can do?"
 NOTHING = "Nothing is known of this device with so many threads: measure it."
 ROOF = Colour("#64748b", "#a8b3c4")
 FILLINGS = {"fp32": "filled", "bf16": "open", "fp16": "dotted", "int8": "open and dotted"}
-KEY_LETTERS, KEY_PX = 44, 16
+KEY_LETTERS, KEY_PX = 34, 16
 POINTS = 33  # of a roof: each answers a pointer
 Row = dict[str, Any]
 
@@ -102,6 +102,8 @@ def _add_memory(figure: Figure, low: float, highest_peak: float, bandwidth: Row)
     x = _spaced(low, highest_peak / rate)
     hover = f"memory: {rate:,.1f} GB/s<br>%{{x:.3g}} FLOP a byte: %{{y:,.3g}} GFLOP/s"
     add_line(figure, x, [rate * v for v in x], "memory", ROOF, "solid", hover, [[]] * POINTS, width=1.6)  # fmt: skip
+    # On a phone only the peaks are listed: the key says the rest.
+    figure.data[-1].showlegend = False
 
 
 def _add_peak(figure: Figure, high: float, peak: Row, bandwidth: float) -> Label:
@@ -132,6 +134,7 @@ def _add_results(figure: Figure, rows: Sequence[Row]) -> None:
                 y=[significant(row["attained_gflops"])],
                 mode="markers",
                 name=f"{short_name(row)}, batch {row['batch_size']}",
+                showlegend=False,
                 marker={
                     "color": colour.light,
                     "symbol": mark_of(row["engine"], row["precision"]),

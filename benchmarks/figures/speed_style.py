@@ -95,7 +95,9 @@ def log_axis(values: Sequence[float], room: float = 0.08) -> dict[str, Any]:
     low, high = log10(min(values)), log10(max(values))
     is_long = high - low >= MANY_DECADES
     free = room * max(high - low, LEAST_DECADES) + (LEAST_DECADES / 2 if not is_long else 0.0)
-    ticks = {"dtick": "D2", "minorloglabels": "complete"} if is_long else {"nticks": 6}
+    # Of a decade and more plotly's own ticks are digits: 2, 3, 4 for 200, 300, 400.
+    is_in_full = is_long or high - low + 2 * free >= 1
+    ticks = {"dtick": "D2", "minorloglabels": "complete"} if is_in_full else {"nticks": 6}
     return {
         "type": "log", "rangemode": "normal", "range": [low - free, high + free],
         "exponentformat": "none", "separatethousands": True, **ticks,

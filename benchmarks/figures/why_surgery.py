@@ -95,6 +95,7 @@ def _add_swaps(figure: Figure, name: str, rows: Sequence[Row], colour: Colour) -
             y=[row["error_percent"] for row in swaps],
             mode="markers",
             name=f"{name}, neighbours swapped",
+            showlegend=False,  # the page says what a diamond is
             marker={"symbol": "diamond-open", "color": colour.light, "size": 7},
             customdata=[row["swapped"][0] for row in swaps],
             hovertemplate=(

@@ -16,6 +16,7 @@ from benchmarks.figures.style import (
     FAMILY_COLOURS,
     TEMPLATES,
     TRAIN_DASH,
+    duration,
     family_colour,
     percent,
     plotly_js_file,
@@ -187,6 +188,14 @@ def test_labels_stay_beside_the_plot(ends: list[float]) -> None:
 def test_more_labels_than_there_is_room_for_reach_out_at_both_ends() -> None:
     moved = sorted(spread([0.9] * 15, 0.1))
     assert moved[0] == pytest.approx(-0.2) and moved[-1] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0.4 s"), (19, "19 s"), (59.6, "1:00 min"), (445, "7:25 min"), (3599.7, "1:00:00 h")],
+)
+def test_a_time_that_stands_alone_has_its_unit(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
 
 
 def test_plotly_js_is_the_installed_packages() -> None:

@@ -52,12 +52,12 @@ def test_lines_are_the_percentiles_of_the_server_by_load() -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (ROWS, "openvino-cpu fp32 keeps 99 of 100 answers within 15 ms up to 200 queries/s"),
+        (ROWS, "OpenVINO fp32 keeps 99 of 100 answers within 15 ms up to 200 queries/s"),
         ([row(9, 20.0, 90.0, **OVER)], "No load tried is sure to keep 99 of 100 answers within 15 ms"),
         (
             [*ROWS, row(50, 1.0, 2.0, engine="pytorch-eager")],
-            "openvino-cpu keeps 99 of 100 answers within 15 ms up to 200 queries/s; "
-            "pytorch-eager up to 50",
+            "OpenVINO keeps 99 of 100 answers within 15 ms up to 200 queries/s; "
+            "PyTorch up to 50",
         ),
         (ROWS[3:], "Latency against load"),
         ([], "Latency against load"),

@@ -255,6 +255,14 @@ def test_a_logarithmic_axis_holds_its_values_with_room(values: list[float]) -> N
     assert 10**low < 0.8 * min(values) and 10**high > 1.2 * max(values)
 
 
+def test_an_axis_that_shows_a_decade_writes_its_ticks_in_full() -> None:
+    """Left to itself plotly writes 2, 3, 4 for 200, 300, 400."""
+    for values, room in (([330, 1380], 0.15), ([3, 40_000], 0.08)):
+        axis = log_axis(values, room)
+        assert axis["range"][1] - axis["range"][0] > 1 and axis["minorloglabels"] == "complete"
+    assert "dtick" not in log_axis([90, 110])  # where plotly counts 80, 90, 100 by itself
+
+
 def test_labels_of_level_lines_do_not_touch(stored) -> None:
     found = stored(*(speed_row(engine=engine, rates=[990, 1000, 1010]) for engine in LOOKS))
     figure = batch_figure(found, "resnet20_v1", "all")

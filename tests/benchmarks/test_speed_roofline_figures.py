@@ -65,6 +65,13 @@ def test_the_title_names_who_comes_nearest_to_its_own_roof() -> None:
     assert roofline_figure(stored()).layout.title.text == QUESTION
 
 
+def test_a_phone_lists_the_peaks_alone() -> None:
+    """Below the plot, where their names at its side would leave it no room: the key says the rest."""
+    figure = roofline_figure(stored(measured("openvino-cpu", "fp32", 1000.0)))
+    listed = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert listed == ["fp32 100 GFLOP/s", "int8 400 GFLOP/s"]
+
+
 def test_results_without_a_roof_are_drawn_and_say_why() -> None:
     figure = roofline_figure(stored(measured("openvino-cpu", "fp16", 10.0)))
     assert "no roof: emulated" in figure.data[-1].hovertemplate

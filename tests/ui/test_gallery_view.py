@@ -53,7 +53,7 @@ def test_by_doubt_the_most_doubtful_comes_first_and_bad_files_last() -> None:
     html = render_gallery(CARDS, BY_DOUBT)
     assert files(html) == ["torn.png", "fair.png", "calm.png", "sure.png", "bad.png"]
     assert "lab-group" not in html
-    assert re.findall(r"doubt ([\d.]+) %", html) == ["99.0", "50.0", "15.0", "2.0"]
+    assert re.findall(r"doubt ([\d.]+)&nbsp;%", html) == ["99.0", "50.0", "15.0", "2.0"]
 
 
 def test_it_says_what_there_is_and_shows_no_html_of_others() -> None:

@@ -23,6 +23,7 @@ from resnet_core.zoo import zoo_entries
 from tests.resnet_core.few_pictures import draw_few, save_start
 from ui import jobs
 from ui.start_form import FOLLOWING, fitted_recipe, offer_starts
+from ui.study_form import build_study_form
 from ui.train import (
     _command_line,
     _copy_settings,
@@ -31,7 +32,15 @@ from ui.train import (
     _offer_starts,
     _shown,
 )
-from ui.train_form import NAMES, RECIPE_FIELDS, config_of, recipe_values, valid_depths, values_of
+from ui.train_form import (
+    NAMES,
+    RECIPE_FIELDS,
+    build_form,
+    config_of,
+    recipe_values,
+    valid_depths,
+    values_of,
+)
 
 
 def values(recipe: str = "paper", **changes: object) -> dict[str, object]:
@@ -41,6 +50,19 @@ def values(recipe: str = "paper", **changes: object) -> dict[str, object]:
         "amount": chosen.epochs, "unit": "epochs", **recipe_values(chosen), "seed": 3,
         "device": "cpu", "precision": "fp32", "compile": "off", "shortcut": "B", **changes,
     }  # fmt: skip
+
+
+def test_a_number_below_zero_is_refused_in_our_words() -> None:
+    """With a `minimum` Gradio refuses it itself, and the command shown stays that of before."""
+    with gr.Blocks():
+        budget, study = build_form()["amount"], build_study_form().inputs
+    with pytest.raises(ConfigError, match="more than 0 epochs"):
+        config_of(values(amount=budget.preprocess(-1)))
+    asked = [part.value for part in study]
+    for place in (2, 5):  # seeds and epochs
+        wrong = [*asked[:place], study[place].preprocess(-1), *asked[place + 1 :]]
+        with pytest.raises(ConfigError, match="more than 0 epochs"):
+            jobs.study_words(*wrong)
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "finetune"])
