@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tests.endurance.results import FOLDER
@@ -18,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     _add_kills(commands)
     _add_soak(commands)
     options = parser.parse_args(arguments)
+    for name in ("cases", "times", "jobs"):
+        if (asked := getattr(options, name, 1)) < 1:
+            parser.error(f"--{name} should be at least 1, not {asked}")
     return int(options.execute(options))
 
 
@@ -35,11 +39,22 @@ def _add_fuzz(commands: argparse._SubParsersAction) -> None:
 
 def _fuzz(options: argparse.Namespace) -> int:
     from tests.endurance.fuzz.campaign import Campaign, run
+    from tests.endurance.fuzz.catalogue import TARGETS
 
+    if unknown := _unknown(options.only, TARGETS):
+        return unknown
     campaign = Campaign(
         options.cases, options.seed, tuple(options.only), options.out, options.pause_file
     )
     return 0 if run(campaign) else 1
+
+
+def _unknown(only: Sequence[str], known: Collection[str]) -> int:
+    """Status 2 where --only names what is not there, else 0."""
+    wrong = [name for name in only if name not in known]
+    if wrong:
+        print(f"Error: --only takes {', '.join(known)}, not {', '.join(wrong)}.", file=sys.stderr)
+    return 2 if wrong else 0
 
 
 def _add_kills(commands: argparse._SubParsersAction) -> None:
@@ -52,8 +67,10 @@ def _add_kills(commands: argparse._SubParsersAction) -> None:
 
 
 def _kills(options: argparse.Namespace) -> int:
-    from tests.endurance.kills.rounds import run
+    from tests.endurance.kills.rounds import ATTACKS, run
 
+    if unknown := _unknown(options.only, ATTACKS):
+        return unknown
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     run(options.times, options.seed, tuple(options.only), folder, options.out)
     shutil.rmtree(folder)  # kept where something went wrong
