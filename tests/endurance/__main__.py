@@ -28,9 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _add_fuzz(commands: argparse._SubParsersAction) -> None:
     fuzz = commands.add_parser("fuzz", help="feed bad input to every parser of outside data")
     fuzz.add_argument("--cases", type=int, default=1_000_000, help="in all (default: a million)")
-    fuzz.add_argument("--seed", type=int, default=1)
+    fuzz.add_argument("--seed", type=int, default=1, help="(default: 1)")
     fuzz.add_argument("--only", nargs="*", default=[], metavar="PARSER", help="default: all")
-    fuzz.add_argument("--out", type=Path, default=FOLDER / "fuzz.json")
+    fuzz.add_argument(
+        "--out", type=Path, default=FOLDER / "fuzz.json",
+        help="file of results (default: that which ships, studies/reliability/fuzz.json)",
+    )  # fmt: skip
     fuzz.add_argument(
         "--pause-file", type=Path, default=Path(), help="nothing is fed while it exists"
     )
@@ -60,9 +63,12 @@ def _unknown(only: Sequence[str], known: Collection[str]) -> int:
 def _add_kills(commands: argparse._SubParsersAction) -> None:
     kills = commands.add_parser("kills", help="kill -9 at random moments, and see what is left")
     kills.add_argument("--times", type=int, default=200, help="in all (default: 200)")
-    kills.add_argument("--seed", type=int, default=1)
+    kills.add_argument("--seed", type=int, default=1, help="(default: 1)")
     kills.add_argument("--only", nargs="*", default=[], metavar="WORK", help="default: all")
-    kills.add_argument("--out", type=Path, default=FOLDER / "kills.json")
+    kills.add_argument(
+        "--out", type=Path, default=FOLDER / "kills.json",
+        help="file of results (default: that which ships, studies/reliability/kills.json)",
+    )  # fmt: skip
     kills.set_defaults(execute=_kills)
 
 
@@ -80,8 +86,11 @@ def _kills(options: argparse.Namespace) -> int:
 def _add_soak(commands: argparse._SubParsersAction) -> None:
     soak = commands.add_parser("soak", help="thousands of jobs in one process, and what it holds")
     soak.add_argument("--jobs", type=int, default=3000, help="(default: 3000, a day's use)")
-    soak.add_argument("--seed", type=int, default=1)
-    soak.add_argument("--out", type=Path, default=FOLDER / "soak.json")
+    soak.add_argument("--seed", type=int, default=1, help="(default: 1)")
+    soak.add_argument(
+        "--out", type=Path, default=FOLDER / "soak.json",
+        help="file of results (default: that which ships, studies/reliability/soak.json)",
+    )  # fmt: skip
     soak.add_argument(
         "--pause-file", type=Path, default=Path(), help="nothing is done while it exists"
     )
