@@ -28,6 +28,7 @@ from resnet_core.training.recipes import (
     find_recipe,
     fit_to_depth,
     fit_to_images,
+    from_scratch,
 )
 from resnet_core.training.start import FoundStart, find_start
 
@@ -52,7 +53,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "model that ships, an imported one, a run, or a .safetensors file",
     )  # fmt: skip
     add_options(parser, TrainConfig, only=["seed"])
-    add_setting(parser)
+    add_setting(parser, with_start=True)
     parser.set_defaults(recipe=None)
     parser.add_argument(
         "--image-size", type=int,
@@ -62,15 +63,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     runs_commands.add_runs_folder(parser)
 
 
-def add_setting(parser: argparse.ArgumentParser) -> None:
-    """Those of them that nets and seeds of a study share."""
+def add_setting(parser: argparse.ArgumentParser, with_start: bool = False) -> None:
+    """Those of them that nets and seeds of a study share.
+
+    Args:
+        with_start: whether the command can start from trained weights.
+    """
     parser.add_argument(
         "--data", default="cifar10",
         help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
     )  # fmt: skip
     parser.add_argument(
         "--recipe", default="fast",
-        help=f"{', '.join(RECIPES)} (default: fast; with --from finetune)",
+        help=f"{', '.join(RECIPES)} (default: fast; with --from finetune)"
+        if with_start
+        else f"{', '.join(from_scratch())} (default: fast)",
     )  # fmt: skip
     # What studies, whose nets all start at random, don't offer.
     parser.set_defaults(start=None, image_size=None)
