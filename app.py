@@ -9,7 +9,7 @@ import sys
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python app.py", description="Start ResNet Lab.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     parser.add_argument("--password-file", help="file with the password that another --host needs")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--data", help="folder of data sets (default: $RESNET_LAB_DATA or ./data)")

@@ -23,14 +23,17 @@ from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
 from benchmarks.work.commands import add_photo_answers, add_work
 from resnet_core.console import Commands
+from resnet_core.training.config import DATA_FOLDER_HELP
 
 
 def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     training = commands.add_parser("training", help="this engine against the textbook loop")
-    training.add_argument("--model", default="resnet20_v1")
-    training.add_argument("--data", default="cifar10")
-    training.add_argument("--data-folder", type=Path)
-    training.add_argument("--recipe", default="fast")
+    training.add_argument("--model", default="resnet20_v1", help="(default: resnet20_v1)")
+    training.add_argument(
+        "--data", default="cifar10", help="cifar10, shapes, or own/NAME (default: cifar10)"
+    )
+    training.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
+    training.add_argument("--recipe", default="fast", help="(default: fast)")
     training.add_argument(
         "--rounds", type=int, default=5, help="pairs of measurements (default: 5)"
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.rounds import Comparison, check_rounds
 from resnet_core.console import Commands
-from resnet_core.errors import LabError
+from resnet_core.errors import ConfigError, LabError
 
 UNIT = "images_per_second"
 LIMIT_SECONDS = 120
@@ -46,10 +46,16 @@ print(count * batch / (time.perf_counter() - began))
 def add_vendors(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "this kit's figures against the vendors' own tools: what measuring costs"
     parser = commands.add_parser("vendors", help=text, description=text)
-    parser.add_argument("--model", default="resnet20_v1")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--rounds", type=int, default=7, help="pairs (default: 7)")
+    parser.add_argument(
+        "--model", default="resnet20_v1", help="exported model (default: resnet20_v1)"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help="images in one call (default: 32)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="(default: one a core)"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one (default: 3)")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
     parser.set_defaults(execute=_vendors)
@@ -103,6 +109,9 @@ def compare_with_vendor(
     from export.engines.catalogue import find_choice
 
     check_rounds(rounds, seconds)
+    for name, given in (("--batch-size", batch), ("--threads", threads)):
+        if given < 1:
+            raise ConfigError(f"{name} should be at least 1, not {given}.")
     tool, measure = TOOLS[engine]
     worker = Worker(Setup(model, find_choice(engine), threads)).until_open()
     file = find_exported(model).file

@@ -16,7 +16,7 @@ from export.precisions import EXACT, FILE_PRECISIONS
 from export.triton.commands import add_triton_commands
 from resnet_core.console import Commands
 from resnet_core.errors import LabError
-from resnet_core.training.config import default_runs_folder
+from resnet_core.training.config import DATA_FOLDER_HELP, default_runs_folder
 
 ENGINE_HELP = (
     "what runs the model, such as openvino-cpu:bf16; `engines` lists them (default: the fastest "
@@ -29,20 +29,23 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     onnx.add_argument("model", help="shipped model, run folder or .safetensors file")
     onnx.add_argument("--out", type=Path, help="file to write (default: beside the weights)")
     onnx.add_argument(
-        "--runs", type=Path, default=default_runs_folder(), help="where run folders are"
+        "--runs",
+        type=Path,
+        default=default_runs_folder(),
+        help="where run folders are (default: $RESNET_LAB_RUNS or ./runs)",
     )
     onnx.add_argument(
         "--precision", choices=FILE_PRECISIONS, default=EXACT,
         help="fp32 as trained, fp16, or int8 calibrated on training images (default: fp32)",
     )  # fmt: skip
-    onnx.add_argument("--data-folder", type=Path, help="where cifar10.npz is; for int8")
+    onnx.add_argument("--data-folder", type=Path, help=f"for int8: {DATA_FOLDER_HELP}")
     onnx.set_defaults(execute=_onnx)
 
     report = commands.add_parser(
         "report", help="size, test error and agreement of every precision of a model"
     )
     report.add_argument("model", help="shipped model, run or ONNX file")
-    report.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    report.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
     report.add_argument("--json", action="store_true", help="print a JSON list")
     report.set_defaults(execute=_report)
 
@@ -51,7 +54,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         "file", type=Path, help="ONNX file; its weights lie beside it, or --weights"
     )
     verify.add_argument("--weights", type=Path, help="the .safetensors file it was exported from")
-    verify.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    verify.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(execute=_verify)
 
@@ -60,14 +63,17 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     ship = commands.add_parser("ship", help="put a finished run's model into the zoo")
     ship.add_argument("run", type=Path, help="run folder")
     ship.add_argument("--name", help="folder in the zoo (default: the model's name)")
-    ship.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    ship.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
     ship.set_defaults(execute=_ship)
 
     classify = commands.add_parser("classify", help="say what is in pictures")
     classify.add_argument(
         "pictures", type=Path, nargs="+", metavar="PICTURE", help="files; with --csv also folders"
     )
-    classify.add_argument("--model", "--name", dest="model", default="resnet20_v1")
+    classify.add_argument(
+        "--model", "--name", dest="model", default="resnet20_v1",
+        help="shipped model, run or ONNX file (default: resnet20_v1)",
+    )  # fmt: skip
     classify.add_argument("--top-k", type=int, default=5, help="classes to show (default: 5)")
     classify.add_argument("--engine", default="", help=ENGINE_HELP)
     add_averaging(classify)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from resnet_core.console import Commands
+from resnet_core.training.config import DATA_FOLDER_HELP
 
 if TYPE_CHECKING:
     from export.confidence import Calibration, Confidence, Familiarity
@@ -32,7 +33,7 @@ def add_confidence(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="shipped model or run")
-    parser.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    parser.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

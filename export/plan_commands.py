@@ -10,6 +10,7 @@ from typing import Any
 
 from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
+from resnet_core.training.config import DATA_FOLDER_HELP
 
 
 def add_tuning(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -17,7 +18,7 @@ def add_tuning(commands: Commands[argparse.ArgumentParser]) -> None:
     tune = commands.add_parser("tune", help=text, description=text)
     tune.add_argument("models", nargs="*", metavar="MODEL", help="(default: all that ship)")
     tune.add_argument("--again", action="store_true", help="also where it was measured before")
-    tune.add_argument("--data-folder", type=Path, help="where cifar10.npz is")
+    tune.add_argument("--data-folder", type=Path, help=DATA_FOLDER_HELP)
     tune.add_argument("--json", action="store_true", help="print a JSON list")
     tune.set_defaults(execute=_tune)
 

@@ -14,17 +14,23 @@ from resnet_core.data.own_images import DEFAULT_SIZE
 from resnet_core.data.own_store import PREFIX
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import ModelConfig, parse_model_name
-from resnet_core.options import add_options, field_docs, given
+from resnet_core.options import add_options, given
 from resnet_core.runs import commands as runs_commands
-from resnet_core.training.config import RUN_OPTIONS, TrainConfig, default_data_folder
+from resnet_core.training.config import (
+    DATA_FOLDER_HELP,
+    RUN_OPTIONS,
+    TrainConfig,
+    default_data_folder,
+)
 from resnet_core.training.recipes import (
     RECIPES,
     Recipe,
     find_recipe,
     fit_to_depth,
     fit_to_images,
+    from_scratch,
 )
-from resnet_core.training.start import FoundStart, Start, find_start
+from resnet_core.training.start import FoundStart, find_start
 
 RECIPE_OPTIONS = [field.name for field in fields(Recipe) if field.name not in ("name", "source")]
 
@@ -32,7 +38,7 @@ RECIPE_OPTIONS = [field.name for field in fields(Recipe) if field.name not in ("
 def add_data_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-folder", type=Path, default=default_data_folder(),
-        help="where cifar10.npz is or will be stored (default: $RESNET_LAB_DATA or ./data)",
+        help=DATA_FOLDER_HELP,
     )  # fmt: skip
 
 
@@ -43,10 +49,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--from", dest="start", metavar="MODEL",
-        help=f"{field_docs(Start)['name']} {field_docs(TrainConfig)['start']}",
+        help="start from its net, normalisation and weights, with a new head: a "
+        "model that ships, an imported one, a run, or a .safetensors file",
     )  # fmt: skip
     add_options(parser, TrainConfig, only=["seed"])
-    add_setting(parser)
+    add_setting(parser, with_start=True)
     parser.set_defaults(recipe=None)
     parser.add_argument(
         "--image-size", type=int,
@@ -56,15 +63,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     runs_commands.add_runs_folder(parser)
 
 
-def add_setting(parser: argparse.ArgumentParser) -> None:
-    """Those of them that nets and seeds of a study share."""
+def add_setting(parser: argparse.ArgumentParser, with_start: bool = False) -> None:
+    """Those of them that nets and seeds of a study share.
+
+    Args:
+        with_start: whether the command can start from trained weights.
+    """
     parser.add_argument(
         "--data", default="cifar10",
         help="cifar10, shapes, own/NAME, or a zip, folder or .npz of own images (default: cifar10)",
     )  # fmt: skip
     parser.add_argument(
         "--recipe", default="fast",
-        help=f"{', '.join(RECIPES)} (default: fast; with --from finetune)",
+        help=f"{', '.join(RECIPES)} (default: fast; with --from finetune)"
+        if with_start
+        else f"{', '.join(from_scratch())} (default: fast)",
     )  # fmt: skip
     # What studies, whose nets all start at random, don't offer.
     parser.set_defaults(start=None, image_size=None)

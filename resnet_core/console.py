@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from resnet_core.errors import LabError, printable
 
 MENDED = {
+    errno.EEXIST: "something else lies there, choose another place",
     errno.EACCES: "check its permissions, or choose another folder",
     errno.EPERM: "check its permissions, or choose another folder",
     errno.EROFS: "choose a folder that can be written",
@@ -60,5 +61,6 @@ def _of_the_system(error: OSError) -> str | None:
     todo = MENDED.get(error.errno or 0)
     if todo is None:
         return None
-    where = printable(str(error.filename)) if error.filename else "A file"
+    named = error.filename2 or error.filename  # of a move, the place that was asked for
+    where = printable(str(named)) if named else "A file"
     return f"{where} can't be read or written ({error.strerror}): {todo}."

@@ -31,11 +31,18 @@ def keep_in(runs: Path) -> None:
     it was started: what an app that was killed left goes here.
 
     Raises:
-        ConfigError: something that is no folder has its name.
+        ConfigError: it can't be made, or something that is no folder has its name.
     """
-    folder = _own_folder(os.environ.get(VARIABLE) or str(runs))
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700, parents=True)
+    place = os.environ.get(VARIABLE)
+    folder = _own_folder(place or str(runs))
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        other = (
+            f"set ${VARIABLE} to another place" if place else "choose another folder with --runs"
+        )
+        raise ConfigError(f"{folder} can't be made ({error.strerror}): {other}.") from None
     if folder.is_symlink() or not folder.is_dir():  # a link may lead to anybody's files
         raise ConfigError(
             f"{folder} should be a folder of the app's own, not a link or a file: move it away, "

@@ -19,6 +19,7 @@ from ui.action_list import ActionList
 from ui.answered import forgetting, keep_no_statistics
 from ui.classify import build_classify_tab, offer_models
 from ui.depth import build_depth_tab
+from ui.door.address import check_address
 from ui.door.bodies import MAX_FILE_MB
 from ui.door.guard import around
 from ui.door.logins import EXPOSED, USER, checking, require_password
@@ -170,8 +171,9 @@ def serve(
     """Serve until interrupted; prints the address.
 
     Raises:
-        ConfigError: other machines reach `host`, and there is no password.
+        ConfigError: there is no such address, or other machines reach it and there is no password.
     """
+    check_address(host, port)
     password = require_password(host, Path(password_file) if password_file else None)
     if password is not None:
         print(EXPOSED.format(host=host, user=USER), flush=True)

@@ -32,6 +32,7 @@ from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
 from resnet_core.models.config import FAMILIES
 from resnet_core.runs.folder import RunFolder, RunState
+from resnet_core.runs.queue import MOST_AT_ONCE
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.new_run import reproducing_command
 
@@ -117,6 +118,8 @@ def study_command(
 def _depth(options: argparse.Namespace) -> int:
     if options.seeds < 1:
         raise ConfigError(f"A study needs at least 1 seed, not {options.seeds}.")
+    if options.at_once is not None and not 1 <= options.at_once <= MOST_AT_ONCE:
+        raise ConfigError(f"--at-once should be 1 to {MOST_AT_ONCE}, not {options.at_once}.")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     planned, notes = plan(options.families, options.depths, seeds)
     base = _base(options, planned)

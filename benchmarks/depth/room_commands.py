@@ -24,10 +24,16 @@ def add_room(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("room", help=text, description=text)
     parser.add_argument(
         "--models", type=split_words, default=("resnet20_v1",),
-        help="taken in turn, over again where there are fewer than trained at a time",
+        help="taken in turn, over again where there are fewer than train at a time "
+        "(default: resnet20_v1)",
     )  # fmt: skip
-    parser.add_argument("--at-once", type=split_words, default=("1", "2", "4", "8"))
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument(
+        "--at-once", type=split_words, default=("1", "2", "4", "8"),
+        help="nets that train at a time (default: 1,2,4,8)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="of each measurement (default: 5)"
+    )
     parser.add_argument("--json", type=Path, help="write environment and rows to this file")
     add_setting(parser)
     parser.set_defaults(execute=_room, seed=0)

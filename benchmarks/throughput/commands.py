@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.throughput.settings import SpeedSettings, split_words
 from benchmarks.throughput.stored import spread_in_words, without_copies
 from resnet_core.console import Commands
-from resnet_core.training.config import default_data_folder
+from resnet_core.training.config import DATA_FOLDER_HELP, default_data_folder
 
 DEFAULTS = SpeedSettings()
 
@@ -43,7 +43,9 @@ def add_throughput(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument(
             f"--{name}", type=kind, default=value, help=f"{unit} (default: {value:g})"
         )
-    parser.add_argument("--data-folder", type=Path, default=default_data_folder())
+    parser.add_argument(
+        "--data-folder", type=Path, default=default_data_folder(), help=DATA_FOLDER_HELP
+    )
     parser.add_argument(
         "--json", type=Path, help="write environment and rows to this file, while they come"
     )
@@ -105,9 +107,11 @@ def _figures(row: dict[str, Any]) -> str:
         return f"no figure: {row['reason']}{install}"
     if row["images_per_second"] is None:
         return "not measured yet"
-    disturbed = f", {row['disturbed_rounds']} rounds disturbed" if row["disturbed_rounds"] else ""
+    median = f", {row['p50_ms']:.2f} ms" if row["p50_ms"] is not None else ""
+    count = row["disturbed_rounds"]
+    disturbed = f", {count} {'round' if count == 1 else 'rounds'} disturbed" if count else ""
     copies = f", {said}" if (said := without_copies(row)) else ""
     return (
-        f"{row['images_per_second']:10,.0f} images/s ({spread_in_words(row)}), "
-        f"{row['p50_ms'] or float('nan'):.2f} ms{copies}{disturbed}"
+        f"{row['images_per_second']:10,.0f} images/s ({spread_in_words(row)})"
+        f"{median}{copies}{disturbed}"
     )

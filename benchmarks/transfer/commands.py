@@ -18,7 +18,7 @@ from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_json
 from resnet_core.options import add_options, as_words, given
-from resnet_core.training.config import default_data_folder
+from resnet_core.training.config import DATA_FOLDER_HELP, default_data_folder
 
 
 def add_transfer(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -29,7 +29,7 @@ def add_transfer(commands: Commands[argparse.ArgumentParser]) -> None:
         "--per-class", type=int, nargs="+", default=[50], help="pictures a class (default: 50)"
     )
     parser.add_argument(
-        "--data-folder", type=Path, default=default_data_folder(), help="where cifar10.npz is"
+        "--data-folder", type=Path, default=default_data_folder(), help=DATA_FOLDER_HELP
     )
     parser.add_argument("--folder", type=Path, help="keep sets and runs here (default: nowhere)")
     parser.add_argument("--out", type=Path, help="write the JSON to this file")

@@ -13,7 +13,7 @@ from typing import Any
 
 from resnet_core.console import Commands
 from resnet_core.display import clock
-from resnet_core.errors import RunError
+from resnet_core.errors import ConfigError, RunError
 from resnet_core.events import Event, Finished
 from resnet_core.runs.deletion import delete_run
 from resnet_core.runs.folder import RunFolder, RunState, find_run
@@ -243,6 +243,8 @@ def _add_together(parser: argparse.ArgumentParser) -> None:
 def _together(options: argparse.Namespace) -> None:
     from resnet_core.training.together import queued, train_together
 
+    if options.at_once is not None and options.at_once < 1:
+        raise ConfigError(f"--at-once should be at least 1, not {options.at_once}.")
     step_back()
     at_once = options.at_once or runs_at_once(options.runs)
     train_together(queued(options.runs), at_once, _tell)

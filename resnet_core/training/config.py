@@ -15,6 +15,7 @@ from resnet_core.training.start import Start
 
 MOST_SEED = 2**63  # what PyTorch's generators take
 MOST_THREADS = 4096
+DATA_FOLDER_HELP = "where cifar10.npz is or will be stored (default: $RESNET_LAB_DATA or ./data)"
 PRECISIONS = ("auto", "fp32", "bf16")
 SWITCHES = ("auto", "on", "off")
 # The fields below that are options of a command line by themselves, seed first.
@@ -81,6 +82,9 @@ class TrainConfig:
             problems.append("Time between checkpoints should be a number of seconds.")
         if self.threads > MOST_THREADS:
             problems.append(f"Threads can be {MOST_THREADS} at the most, not {self.threads}.")
+        for name, known in (("precision", PRECISIONS), ("compile", SWITCHES)):
+            if (said := getattr(self, name)) not in known:
+                problems.append(f"Unknown {name} '{said}': choose one of {', '.join(known)}.")
         for name in ("seed", "split_seed"):
             if not -MOST_SEED <= getattr(self, name) < MOST_SEED:
                 problems.append(f"A {name} should be a whole number of at most 63 bits.")

@@ -42,8 +42,10 @@ def find_weights_beside(onnx_file: Path) -> Path:
     """The weights an ONNX file was exported from, by the names this kit gives them.
 
     Raises:
-        ModelError: there are none in its folder.
+        ModelError: there are none in its folder, or no such file.
     """
+    if not onnx_file.is_file():
+        raise ModelError(f"There is no file {onnx_file}: check the path.")
     for name in ("model.safetensors", f"{onnx_file.stem}.safetensors"):
         if (onnx_file.parent / name).is_file():
             return onnx_file.parent / name

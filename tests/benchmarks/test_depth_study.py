@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.depth.commands import _base, _print_findings, add_depth, study_command
 from benchmarks.depth.engine import StudyProgress
 from benchmarks.depth.page import study_html
@@ -235,6 +236,14 @@ def test_plans_name_only_nets_that_exist() -> None:
         plan(["densenet"], [20], [0])
     with pytest.raises(ConfigError, match="at least one"):
         plan(["plain"], [], [0])
+
+
+def test_a_number_at_once_that_can_not_be_leaves_no_study(tmp_path: Path, capsys) -> None:
+    study = tmp_path / "study"
+    words = ["--data", "shapes", "--study", str(study), "--at-once", "-1"]
+    assert main(["depth", *words]) == 2
+    assert "--at-once should be 1 to 64, not -1." in capsys.readouterr().err
+    assert not study.exists()
 
 
 def test_a_damaged_study_is_said(tmp_path: Path) -> None:

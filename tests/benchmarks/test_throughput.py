@@ -18,6 +18,7 @@ from scipy import stats
 
 from benchmarks.throughput import measure as measurement
 from benchmarks.throughput.cases import Setup, plan_setups
+from benchmarks.throughput.commands import as_table
 from benchmarks.throughput.measure import ROOT, Result, measure, workers
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.reference import reference_classes
@@ -256,6 +257,16 @@ def test_rows_say_what_kind_of_spread_they_hold() -> None:
     assert low == pytest.approx(10 * many["images_per_second_low"])
     assert spread_in_words(few) == "range 1 to 2" and spread_in_words(one) == "one round"
     assert one["images_per_second"] == 5.0 and one["images_per_second_high"] is None
+
+
+def test_a_row_without_a_median_says_none() -> None:
+    row = {
+        "model": "resnet20_v1", "engine": "pytorch-eager", "precision": "fp32", "threads": 1,
+        "batch_size": 512, "valid": True, "images_per_second": 100.0, "images_per_second_low": 90.0,
+        "images_per_second_high": 110.0, "p50_ms": None, "disturbed_rounds": 1,
+    }  # fmt: skip
+    line = as_table([row])
+    assert line.endswith("100 images/s (range 90 to 110), 1 round disturbed")
 
 
 def test_setups_are_every_combination() -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from export.__main__ import main
 from export.onnx_file import write_onnx
 from export.session import OnnxSession
 from export.verify import MAX_LOGIT_DIFFERENCE, verify_onnx
@@ -162,3 +163,8 @@ def test_saved_models_rebuild_their_own_net_and_refuse_parts(tmp_path: Path) -> 
     save_file(tensors, path)
     with pytest.raises(ModelError, match="not saved by ResNet Lab"):
         load_model(path)
+
+
+def test_a_file_that_is_not_there_is_said_not_its_weights(tmp_path: Path, capsys) -> None:
+    assert main(["verify", str(tmp_path / "model.onnx")]) == 2
+    assert "There is no file " in capsys.readouterr().err

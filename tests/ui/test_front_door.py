@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,3 +35,18 @@ def test_a_taken_port_is_one_clear_line() -> None:
         and "--port" in done.stderr
         and "Traceback" not in done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "99999"], "--port should be 1 to 65535, not 99999."),
+        (["--host", "192.0.2.1"], "'192.0.2.1' is no address of this machine"),
+        (["--runs", "README.md"], "choose another folder with --runs."),
+    ],
+)
+def test_a_wrong_place_is_one_clear_line(words: list[str], said: str) -> None:
+    done = start("--no-browser", *words)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ") and said in line
