@@ -8,11 +8,13 @@ from pathlib import Path
 from time import strftime
 from typing import Any
 
+from benchmarks.throughput.machine import unlikeness
 from benchmarks.throughput.settings import SpeedSettings
 from benchmarks.throughput.stored import SHIPPED_FOLDER, StoredSpeed, read_speed
 from resnet_core.errors import LabError, RunError
 from resnet_core.locks import hold
 from resnet_core.training.config import default_data_folder
+from resnet_core.training.machine import cpu_flags, nvidia_driver
 from ui import jobs, tune_jobs
 from ui.child import Child, reap
 
@@ -62,10 +64,24 @@ def _when(path: Path) -> tuple[str, str]:
 
 
 def first_choice(paths: Sequence[Path]) -> Path | None:
-    """What a page shows where nothing is picked: what is being measured, own results, others."""
-    live = live_file()
+    """What a page shows where nothing is picked.
+
+    What is being measured, else the newest of one's own, else what ships of the likest machine.
+    """
     own = [path for path in paths if not is_shipped(path)]
-    return live or next(iter(own or paths), None)
+    return live_file() or next(iter(own), None) or min(paths, key=_unlike_here, default=None)
+
+
+def _unlike_here(path: Path) -> tuple[bool, int]:
+    stored = read(path)
+    return unlikeness(stored.environment if stored else {}, _here())
+
+
+@lru_cache(maxsize=1)
+def _here() -> dict[str, Any]:
+    """This machine's, of what PyTorch would tell, without it."""
+    names = {"avx512f": "avx512_f"}
+    return {"gpu": nvidia_driver(), "cpu_features": [names.get(f, f) for f in cpu_flags()]}
 
 
 def is_shipped(path: Path) -> bool:

@@ -6,10 +6,11 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 
-from benchmarks.figures.style import clock
+from benchmarks.figures.style import clock, percent
 from benchmarks.throughput.machine import describe, differences, machine_name
 from benchmarks.throughput.stored import StoredSpeed
 from resnet_core.errors import LabError
+from resnet_core.zoo import zoo_entries
 from ui import speed_jobs
 from ui.command_lines import command_line, short_path
 from ui.html import (
@@ -117,7 +118,19 @@ def render_marks(stored: StoredSpeed) -> str:
 
     return (
         f'<p class="lab-note">{escape(marks_in_words(stored.measured))}; filled in fp32. Colours are '
-        "the nets’ families, stronger where deeper. The line joins what nothing beats at both.</p>"
+        "the nets’ families, stronger where deeper. The line joins what nothing beats at both."
+        f"{escape(_other_weights(stored))}</p>"
+    )
+
+
+def _other_weights(stored: StoredSpeed) -> str:
+    """Which nets were measured before they were trained anew: as fast then, of another error."""
+    now = {entry.name: entry.card["test_error_percent"] for entry in zoo_entries()}
+    then = {net["name"]: net["test_error_percent"] for net in stored.models}
+    return "".join(
+        f" {name} had earlier weights then; those that ship now have {percent(now[name])} test error."
+        for name, error in then.items()
+        if name in now and error is not None and percent(error) != percent(now[name])
     )
 
 

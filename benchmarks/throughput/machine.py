@@ -40,6 +40,12 @@ def features_of(environment: Facts) -> list[str]:
     return [title for key, title in FEATURES.items() if key in there]
 
 
+def unlikeness(a: Facts, b: Facts) -> tuple[bool, int]:
+    """How far two machines are apart, for sorting: a GPU that one has, then features that one has."""
+    differing = set(features_of(a)) ^ set(features_of(b))
+    return bool(a.get("gpu")) != bool(b.get("gpu")), len(differing)
+
+
 def describe(environment: Facts) -> list[tuple[str, str]]:
     """What matters, as (what, how much) in the order to read it; unknown parts are left out."""
     said: list[tuple[str, str]] = [("Processor", _processor(environment))]

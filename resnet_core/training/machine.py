@@ -57,6 +57,11 @@ def nvidia_driver() -> str | None:
     return found.group() if found else None
 
 
+def cpu_flags() -> list[str]:
+    """The processor's features as Linux names them; none where the system does not tell."""
+    return (_first("flags") or "").split()
+
+
 def _first(field: str) -> str | None:
     """A field of the first processor in /proc/cpuinfo; None where there is none."""
     try:
