@@ -23,6 +23,7 @@ from benchmarks.vendor_tools import add_vendors
 from benchmarks.why.commands import add_why
 from benchmarks.work.commands import add_photo_answers, add_work
 from resnet_core.console import Commands
+from resnet_core.plural import counted
 from resnet_core.training.config import DATA_FOLDER_HELP
 
 
@@ -105,5 +106,5 @@ def _print(result: dict[str, Any], unit: str, shown: str, as_json: bool) -> None
         f"{result['benchmark']}: ours {result[f'ours_{unit}']:,.1f} {shown}, "
         f"theirs {result[f'theirs_{unit}']:,.1f} {shown}, ratio {result['ratio']:.2f} "
         f"({result['ratio_lowest']:.2f} to {result['ratio_highest']:.2f} "
-        f"over {len(result['rounds']['ours'])} rounds)"
+        f"over {counted(len(result['rounds']['ours']), 'round')})"
     )

@@ -23,6 +23,7 @@ from resnet_core.doctor.remove_commands import add_imported_commands
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.models import commands as models_commands
 from resnet_core.options import add_options
+from resnet_core.plural import counted
 from resnet_core.runs import commands as runs_commands
 from resnet_core.runs.deletion import delete_run
 from resnet_core.runs.folder import RunFolder, RunState, find_run
@@ -78,7 +79,9 @@ def _train(options: argparse.Namespace) -> None:
 
         config = fit_to_minutes(config, options.minutes)
         if not options.json:
-            print(f"{options.minutes:g} minutes are {config.recipe.epochs:g} epochs here.")
+            print(
+                f"{counted(options.minutes, 'minute')}: {counted(config.recipe.epochs, 'epoch')} here."
+            )
     if options.queue:
         folder = create_run(config, options.runs, options.run)
         try:
@@ -123,7 +126,7 @@ def _estimate(options: argparse.Namespace) -> None:
         print(json.dumps(vars(found)))
         return
     print(
-        f"{clock(found.total_seconds)} for {found.epochs:g} epochs "
+        f"{clock(found.total_seconds)} for {counted(found.epochs, 'epoch')} "
         f"({clock(found.epoch_seconds)} each), {found.images_per_second:,.0f} images/s on "
         f"{found.device} in {found.precision}, {found.memory_mb:,.0f} MB of memory"
     )

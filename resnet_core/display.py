@@ -15,6 +15,7 @@ from resnet_core.events import (
     Stepped,
     Stopped,
 )
+from resnet_core.plural import counted
 
 
 def show_events(events: Iterable[Event], as_json: bool = False) -> None:
@@ -89,7 +90,7 @@ def describe_event(event: Event) -> str:
                 else ""
             )
             return (
-                f"{fresh}: {event.total_steps:,} steps on {event.train_images:,} images, "
+                f"{fresh}: {counted(event.total_steps, 'step')} on {counted(event.train_images, 'image')}, "
                 f"{event.device} {event.precision}{compiled}{learning}{together}"
             )
         case Prepared():

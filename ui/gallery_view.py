@@ -16,6 +16,7 @@ from pathlib import Path
 from export.folder.stream import Told, usable_cores
 from resnet_core.errors import PictureError
 from resnet_core.pictures import read_picture
+from resnet_core.plural import counted
 from ui.action_list import action_button
 
 BY_CLASS, BY_DOUBT = "class", "doubt"
@@ -84,7 +85,7 @@ def _summary(cards: Sequence[Card]) -> str:
         named.append(f"{sum(count for _, count in read[MOST_NAMED:]):,} of other classes")
     if bad := sum(bool(card.problem) for card in cards):
         named.append(f"{bad:,} can't be read")
-    files = "1 file" if len(cards) == 1 else f"{len(cards):,} files"
+    files = counted(len(cards), "file")
     return f"<b>{files}:</b> {', '.join(named)}."
 
 

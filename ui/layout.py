@@ -11,9 +11,10 @@ import gradio as gr
 
 from export.catalogue import list_exported
 from export.classifier import open_engine
-from resnet_core.errors import LabError
+from resnet_core.errors import ConfigError, LabError
 from resnet_core.pictures import warn_of_old_pillow
 from resnet_core.runs.worker import ensure_worker
+from resnet_core.training.config import default_data_folder
 from ui import fetch_jobs, jobs, speed_jobs
 from ui.action_list import ActionList
 from ui.answered import forgetting, keep_no_statistics
@@ -171,9 +172,12 @@ def serve(
     """Serve until interrupted; prints the address.
 
     Raises:
-        ConfigError: there is no such address, or other machines reach it and there is no password.
+        ConfigError: there is no such address, or other machines reach it and there is no password;
+            or the data folder is none.
     """
     check_address(host, port)
+    if default_data_folder().is_file():
+        raise ConfigError(f"{default_data_folder()} is a file: choose a folder with --data.")
     password = require_password(host, Path(password_file) if password_file else None)
     if password is not None:
         print(EXPOSED.format(host=host, user=USER), flush=True)

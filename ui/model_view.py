@@ -11,6 +11,7 @@ from benchmarks.figures.style import duration
 from export.confidence import read_confidence
 from resnet_core.errors import LabError, ModelError
 from resnet_core.models.config import ModelConfig
+from resnet_core.plural import counted
 from resnet_core.runs.folder import RunFolder, list_runs
 from resnet_core.runs.history import History, read_history, read_history_csv, step_images
 from resnet_core.zoo import ZooEntry, imported_entries, zoo_entries
@@ -101,8 +102,7 @@ def _imported(entry: ZooEntry) -> ModelEntry:
 
 
 def _training(data: str, epochs: float, recipe: str, seed: int) -> str:
-    length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
-    return f"{data}, {length} of {recipe}, seed {seed}"
+    return f"{data}, {counted(epochs, 'epoch')} of {recipe}, seed {seed}"
 
 
 def _trained(run: RunFolder) -> ModelEntry | None:

@@ -31,6 +31,7 @@ from resnet_core.display import clock
 from resnet_core.errors import ConfigError, RunError
 from resnet_core.files import write_text
 from resnet_core.models.config import FAMILIES
+from resnet_core.plural import counted
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.runs.queue import MOST_AT_ONCE
 from resnet_core.training.config import TrainConfig
@@ -252,7 +253,9 @@ def _stop(options: argparse.Namespace) -> None:
     asked = engine.stop(study)
     for _ in engine.watch(study):
         pass
-    print(f"{asked} runs stopped or withdrawn." if asked else "Nothing of it was running.")
+    print(
+        f"{counted(asked, 'run')} stopped or withdrawn." if asked else "Nothing of it was running."
+    )
 
 
 def _report(options: argparse.Namespace) -> None:

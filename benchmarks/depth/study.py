@@ -12,6 +12,7 @@ from resnet_core.errors import ConfigError, LabError, RunError
 from resnet_core.files import read_json, write_json
 from resnet_core.locks import hold
 from resnet_core.models.config import FAMILIES, ModelConfig, parse_model_name
+from resnet_core.plural import counted
 from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.config import TrainConfig, default_runs_folder
 from resnet_core.training.new_run import create_run, read_config
@@ -146,7 +147,7 @@ def read_study(path: Path) -> Study:
             gate_bias=float(shared["gate_bias"]),
             split_seed=int(shared["split_seed"]),
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"There is no study at {path}: start one with `python -m benchmarks depth`."
         ) from None
@@ -283,4 +284,4 @@ def list_studies() -> list[Path]:
 def describe(study: Study) -> str:
     """What all its runs share, in a few words."""
     epochs = study.recipe.epochs
-    return f"{study.data}, {epochs:g} epoch{'s' if epochs != 1 else ''} of {study.recipe.name}"
+    return f"{study.data}, {counted(epochs, 'epoch')} of {study.recipe.name}"

@@ -18,6 +18,7 @@ from benchmarks.depth.results import (
 from benchmarks.depth.spreads import assumed_in_words, compare_nets, compare_with_paper
 from benchmarks.depth.statistics import MOST_SEEDS, Difference, runs_to_place, seeds_to_show
 from resnet_core.models.config import FAMILIES
+from resnet_core.plural import counted
 
 DEEP = 56
 """Layers from which a claim about deep nets can be judged; the paper's has 110 and more."""
@@ -162,7 +163,7 @@ def describe_difference(found: Difference, *titles: str) -> str:
     Args:
         titles: of either side, in the comparison's order.
     """
-    degrees = f"{found.degrees:.0f} degree{'s' if round(found.degrees) != 1 else ''} of freedom"
+    degrees = f"{counted(round(found.degrees), 'degree')} of freedom"
     return (
         f"{found.value:+.2f} points (95 % interval {found.low:+.2f} to {found.high:+.2f}; "
         f"t = {found.t:.1f}, {degrees}, {assumed_in_words(found, *titles) or 'Welch'})"
@@ -189,7 +190,7 @@ def _against_paper(cell: Cell, cells: Sequence[Cell], epochs: float) -> Verdict:
         f"{cell.title} reproduces the paper's {figure.test_error_percent:.2f} % "
         f"(at most {PAPER_MARGIN_POINTS:g} points above it)"
     )
-    length = f"{epochs:g} epoch{'s' if epochs != 1 else ''}"
+    length = counted(epochs, "epoch")
     budget = "" if epochs >= PAPER_EPOCHS else f"after {length}; the paper's took {PAPER_EPOCHS}; "
     ours, theirs = _error(cell, "test"), f"({budget}{figure.source})"
     found = compare_with_paper(cells, cell, figure.test_error_percent)

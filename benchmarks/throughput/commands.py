@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.throughput.settings import SpeedSettings, split_words
 from benchmarks.throughput.stored import spread_in_words, without_copies
 from resnet_core.console import Commands
+from resnet_core.plural import counted
 from resnet_core.training.config import DATA_FOLDER_HELP, default_data_folder
 
 DEFAULTS = SpeedSettings()
@@ -109,7 +110,7 @@ def _figures(row: dict[str, Any]) -> str:
         return "not measured yet"
     median = f", {row['p50_ms']:.2f} ms" if row["p50_ms"] is not None else ""
     count = row["disturbed_rounds"]
-    disturbed = f", {count} {'round' if count == 1 else 'rounds'} disturbed" if count else ""
+    disturbed = f", {counted(count, 'round')} disturbed" if count else ""
     copies = f", {said}" if (said := without_copies(row)) else ""
     return (
         f"{row['images_per_second']:10,.0f} images/s ({spread_in_words(row)})"

@@ -32,7 +32,13 @@ from resnet_core.analysis.images import (
 from resnet_core.analysis.landscape import grid, loss_and_error, surface
 from resnet_core.analysis.responses import Responses, measure_responses
 from resnet_core.analysis.rows import Row
-from resnet_core.analysis.surgery import Operation, find_blocks, score_after, survey
+from resnet_core.analysis.surgery import (
+    Operation,
+    check_operation,
+    find_blocks,
+    score_after,
+    survey,
+)
 from resnet_core.data.dataset import Dataset, Split, channel_statistics, load_dataset
 from resnet_core.errors import ConfigError
 from resnet_core.models.config import parse_model_name
@@ -42,6 +48,7 @@ from resnet_core.training.hardware import choose_hardware, describe_environment
 from resnet_core.training.run import current_commit, misfits
 
 INPUT_STATISTICS_IMAGES = 1000
+MOST_IN_A_BATCH = 4096  # whose activations, all layers' at a time, a computer of today holds
 RowDict = dict[str, Any]
 Rows = Callable[[Sequence[RowDict]], Iterator[Row]]
 
@@ -98,6 +105,11 @@ def prepare(settings: Settings, places: Places) -> Prepared:
 def _prepare_gradients(settings: GradientSettings, places: Places) -> Prepared:
     if settings.starts < 1:
         raise ConfigError(f"{settings.starts} random starts measure nothing: choose 1 or more.")
+    if not 1 <= settings.images <= MOST_IN_A_BATCH:
+        raise ConfigError(
+            f"Gradients are those of one batch: choose 1 to {MOST_IN_A_BATCH} images, not "
+            f"{settings.images}."
+        )
     dataset = load_dataset(settings.data, places.data_folder)
     shape = {"classes": len(dataset.class_names), "input_size": dataset.train.images.shape[1]}
     configs = [parse_model_name(name, **shape) for name in settings.models]
@@ -139,11 +151,11 @@ def _prepare_responses(settings: ResponseSettings, places: Places) -> Prepared:
 
 def _prepare_surgery(settings: SurgerySettings, places: Places) -> Prepared:
     subjects, dataset = _load(settings, places)
+    asked = Operation(parse_blocks(settings.off), parse_pairs(settings.swap))
     for subject in subjects:
-        find_blocks(subject.model.network)
+        check_operation(find_blocks(subject.model.network), asked)
     found = [subject.found for subject in subjects]
     chosen = _on_device(unseen_images(found, dataset, settings.images, settings.seed))
-    asked = Operation(parse_blocks(settings.off), parse_pairs(settings.swap))
 
     def rows(there: Sequence[RowDict]) -> Iterator[Row]:
         for subject in subjects:

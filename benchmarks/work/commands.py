@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from export.fetch import default_weights_folder
 from resnet_core.console import Commands
+from resnet_core.errors import ConfigError
 from resnet_core.files import write_text
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def _photo_answers(options: argparse.Namespace) -> None:
 
 
 def _measure(rounds: int, command: str) -> StoredWork:
+    if rounds < 0:
+        raise ConfigError(f"--rounds should be 0, to time nothing, or more, not {rounds}.")
     import torch
 
     from benchmarks.work.nets import count_nets

@@ -119,7 +119,7 @@ def operate(network: nn.Module, operation: Operation) -> list[Step]:
         ConfigError: a block that is not there, or a swap of blocks of different shapes.
     """
     blocks = find_blocks(network)
-    _check(blocks, operation)
+    check_operation(blocks, operation)
     order = list(blocks)
     for first, second in operation.swapped:
         order[first - 1], order[second - 1] = order[second - 1], order[first - 1]
@@ -175,7 +175,8 @@ def _operations_at(blocks: Sequence[Block], place: int, swaps: bool) -> list[Ope
     return wanted
 
 
-def _check(blocks: Sequence[Block], operation: Operation) -> None:
+def check_operation(blocks: Sequence[Block], operation: Operation) -> None:
+    """Raises ConfigError for a block that is not there, or a swap of blocks of different shapes."""
     named = [*operation.off, *(number for pair in operation.swapped for number in pair)]
     if missing := sorted({number for number in named if not 1 <= number <= len(blocks)}):
         raise ConfigError(

@@ -68,6 +68,8 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
+    if options.runs.is_file():
+        raise RunError(f"{options.runs} is a file: choose a folder of runs with --runs.")
     rows = describe_runs(options.runs)
     ensure_worker(options.runs)
     if options.json:

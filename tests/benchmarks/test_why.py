@@ -34,8 +34,13 @@ def write_trained(path: Path, name: str, shapes, seed: int = 0) -> None:
     model = PixelModel(config, torch.full((3,), 127.0), torch.full((3,), 64.0))
     run = RunFolder(path)
     save_model(run.last_model_file, model, shapes.class_names)
-    recipe = {"keep": "last", "validation_images": 60}
-    facts = {"model": config.to_dict(), "data": "shapes", "recipe": recipe, "split_seed": 0}
+    recipe = {
+        "name": "taste", "epochs": 1.0, "batch_size": 128, "keep": "last", "validation_images": 60,
+    }  # fmt: skip
+    facts = {
+        "model": config.to_dict(), "data": "shapes", "recipe": recipe, "seed": seed,
+        "split_seed": 0, "command": "python -m resnet_core train",
+    }  # fmt: skip
     run.config_file.write_text(json.dumps(facts))
     run.summary_file.write_text(json.dumps({"test_error_percent": 50.0}))
 

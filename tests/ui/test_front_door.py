@@ -43,6 +43,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
         (["--port", "99999"], "--port should be 1 to 65535, not 99999."),
         (["--host", "192.0.2.1"], "'192.0.2.1' is no address of this machine"),
         (["--runs", "README.md"], "choose another folder with --runs."),
+        (["--data", "README.md"], "README.md is a file: choose a folder with --data."),
     ],
 )
 def test_a_wrong_place_is_one_clear_line(words: list[str], said: str) -> None:
