@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable, Hashable
 from html import escape
 
 from PIL import Image
@@ -11,6 +12,8 @@ from PIL import Image
 from export.classifier import Answer
 
 PREVIEW_PIXELS = 448
+MOST_NAMED = 20
+"""Classes; more are no sentence."""
 
 EMPTY = (
     '<div class="lab-empty"><p>The answer appears here.</p>'
@@ -22,8 +25,7 @@ def render_answers(answers: list[Answer], top_k: int) -> str:
     """One card a model, side by side where there are two."""
     cards = "".join(render_card(answer, top_k) for answer in answers)
     return (
-        f'<div class="lab-answers" role="status">{cards}</div>'
-        f"{_pixels(answers[0])}{_scope(answers[0])}"
+        f'<div class="lab-answers" role="status">{cards}</div>{_pixels(answers)}{_scope(answers)}'
     )
 
 
@@ -50,29 +52,60 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.0005 else "< 0.1 %"
 
 
-def _pixels(answer: Answer) -> str:
-    width, height = answer.picture_size
-    size = answer.seen.shape[0]
-    original = answer.picture.copy()
-    original.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
-    return (
-        '<div class="lab-pixels">'
-        f'<figure><img alt="Your picture" src="{data_url(original, "JPEG")}">'
+def _pixels(answers: list[Answer]) -> str:
+    """The picture beside what each net saw of it; once, where all saw the same."""
+    picture, (width, height) = answers[0].picture.copy(), answers[0].picture_size
+    picture.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
+    figures = [
+        f'<figure><img alt="Your picture" src="{data_url(picture, "JPEG")}">'
         f"<figcaption>Your picture, {width:,} × {height:,}</figcaption></figure>"
-        f'<figure><img class="lab-seen" alt="The {size} by {size} pixels the net saw" '
-        f'src="{data_url(Image.fromarray(answer.seen), "PNG")}">'
-        f"<figcaption>What the net saw, {size} × {size}</figcaption></figure></div>"
+    ]
+    groups = _alike(answers, lambda answer: (answer.seen.shape, answer.seen.tobytes()))
+    for group in groups:
+        size, pixels = group[0].seen.shape[0], Image.fromarray(group[0].seen)
+        who = _who(group, groups)
+        figures.append(
+            f'<figure><img class="lab-seen" alt="The {size} by {size} pixels {who} saw" '
+            f'src="{data_url(pixels, "PNG")}">'
+            f"<figcaption>What {who} saw, {size} × {size}</figcaption></figure>"
+        )
+    return f'<div class="lab-pixels">{"".join(figures)}</div>'
+
+
+def _scope(answers: list[Answer]) -> str:
+    """What the nets can answer at all, where that is a short list."""
+    groups = _alike(answers, lambda answer: answer.class_names)
+    return "".join(
+        f'<p class="lab-scope">{_known(group[0], _who(group, groups), len(group))}</p>'
+        for group in groups
+        if len(group[0].class_names) <= MOST_NAMED
     )
 
 
-def _scope(answer: Answer) -> str:
-    names = ", ".join(answer.class_names)
-    if len(answer.class_names) > 20:
-        return ""
+def _known(answer: Answer, who: str, nets: int) -> str:
+    subject = {"the net": "This net", "both nets": "Both nets"}.get(who, who)
+    knows, it_answers = (
+        ("knows", "it still answers") if nets == 1 else ("know", "they still answer")
+    )
     return (
-        f'<p class="lab-scope">This net knows {len(answer.class_names)} things and nothing else: '
-        f"{escape(names)}. Shown anything else, it still answers with one of them.</p>"
+        f"{subject} {knows} {len(answer.class_names)} things and nothing else: "
+        f"{escape(', '.join(answer.class_names))}. Shown anything else, {it_answers} with one of them."
     )
+
+
+def _alike(answers: list[Answer], what: Callable[[Answer], Hashable]) -> list[list[Answer]]:
+    """The answers in groups that agree in something, in the order of each group's first."""
+    groups: dict[Hashable, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(what(answer), []).append(answer)
+    return list(groups.values())
+
+
+def _who(group: list[Answer], groups: list[list[Answer]]) -> str:
+    """A group's nets as captions name them: by name only where others saw or know something else."""
+    if len(groups) > 1:
+        return escape(group[0].model)
+    return "the net" if len(group) == 1 else "both nets"
 
 
 def data_url(image: Image.Image, kind: str) -> str:
