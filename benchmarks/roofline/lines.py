@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.roofline.counting import ELEMENT_BYTES
-from resnet_core.plural import counted
 
 Row = dict[str, Any]
 
@@ -33,7 +32,7 @@ def describe(stored: Row, with_layers: bool = False) -> Iterator[str]:
 def _where(rate: Row) -> str:
     if rate["device"] == "cuda":
         return "GPU"
-    return f"CPU, {counted(rate['threads'], 'thread')}"
+    return f"CPU, {rate['threads']} thread{'' if rate['threads'] == 1 else 's'}"
 
 
 def _measured(rate: Row, unit: str) -> str:

@@ -21,8 +21,8 @@ from resnet_core.errors import RunError
 from resnet_core.files import write_json
 from resnet_core.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
 from resnet_core.runs.claims import claim
-from resnet_core.runs.folder import RunFolder, RunState, _process_started_at_elsewhere
-from resnet_core.runs.processes import process_started_at
+from resnet_core.runs.folder import RunFolder, RunState
+from resnet_core.runs.processes import _process_started_at_elsewhere, process_started_at
 from tests.resnet_core.live_runs import (
     EPOCHS,
     ROOT,
