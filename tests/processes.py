@@ -8,6 +8,7 @@ must be seen from the very start, a fresh interpreter does it.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import runpy
@@ -39,6 +40,9 @@ def run_module(module: str, *words: object, **environment: str) -> subprocess.Co
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         status = _fork(module, texts, os.environ | environment, out.fileno(), err.fileno())
         printed = [_read(file) for file in (out, err)]
+    if status is None:
+        hung = f"{module} {' '.join(texts)} did not end in {PATIENCE_SECONDS} seconds"
+        raise AssertionError(f"{hung}; where it stood:\n{printed[1]}")
     return subprocess.CompletedProcess([module, *texts], status, *printed)
 
 
@@ -54,7 +58,10 @@ def run_afresh(module: str, *words: str, **environment: str) -> subprocess.Compl
     )
 
 
-def _fork(module: str, words: list[str], environment: dict[str, str], out: int, err: int) -> int:
+def _fork(
+    module: str, words: list[str], environment: dict[str, str], out: int, err: int
+) -> int | None:
+    """The exit status; None for a process that had to be killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LIBRARIES)
     outputs = [DupFd(fd) for fd in (out, err)]
@@ -63,7 +70,7 @@ def _fork(module: str, words: list[str], environment: dict[str, str], out: int, 
     process.join(PATIENCE_SECONDS)
     if process.exitcode is None:
         process.kill()
-        raise subprocess.TimeoutExpired([module, *words], PATIENCE_SECONDS)
+        return None
     return process.exitcode
 
 
@@ -74,6 +81,9 @@ def _be(module, words, environment, out, err) -> None:
     os.environ.update(environment)
     for fd, received in ((1, out), (2, err)):
         os.dup2(received.detach(), fd)
+    faulthandler.dump_traceback_later(
+        PATIENCE_SECONDS - 10
+    )  # what hangs says where, before its end
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
