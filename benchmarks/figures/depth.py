@@ -58,7 +58,10 @@ X_AXES: dict[str, Axis] = {
         lambda c: f"{c.multiply_adds / 1e6:.1f} million",
     ),
     "seconds": Axis(
-        "training time, minutes", lambda c: c.train_seconds / 60, lambda c: clock(c.train_seconds)
+        # What a run took depends on its machine, and on what else that did meanwhile.
+        "training time, minutes<br>as each run took, alone or beside others",
+        lambda c: c.train_seconds / 60,
+        lambda c: clock(c.train_seconds),
     ),
 }
 
