@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import copy
-import platform
-from collections.abc import Iterator
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_core.models.blocks import PlainBlock, ResidualBlock, Style
+from resnet_core.models.blocks import ResidualBlock
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
-from resnet_core.training.on_tiles import chain, convolution, use
-from resnet_core.training.on_tiles import kernels as kernels_module
+from resnet_core.training.on_tiles import use
 from resnet_core.training.on_tiles.chain import ChainedStage, chain_blocks
 from resnet_core.training.on_tiles.convolution import TileConv2d, convolve
-from resnet_core.training.on_tiles.kernels import EMULATED, FOR_TILES, build
+from resnet_core.training.on_tiles.kernels import FOR_TILES, build
 from resnet_core.training.on_tiles.use import put_on_tiles, use_tiles
-
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux",
-    reason="chips with such tiles are x86, and are used under Linux",
+from tests.resnet_core.tiles import (
+    BF16_STEP,
+    ON_LINUX_AND_X86,
+    distance,
+    laid_out,
+    stage_of,
 )
-HAS_TILES = bool(torch.cpu.get_capabilities().get("amx_bf16"))
-BF16_STEP = 2**-8
+
+pytestmark = [ON_LINUX_AND_X86, pytest.mark.usefixtures("kernels")]
+
 SHAPES = [  # images, channels, height, width
     (5, 16, 32, 32),
     (3, 32, 16, 16),
@@ -37,27 +37,6 @@ SHAPES = [  # images, channels, height, width
     (3, 128, 1, 8),
     (2, 16, 7, 40),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kernels() -> Iterator[None]:
-    """Built once, for the chip's own tiles where it has some."""
-    built = build(FOR_TILES if HAS_TILES else EMULATED)
-    assert built.ask_for_tiles() == 0
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (kernels_module, chain, convolution):
-            patch.setattr(module, "kernels", lambda: built)
-        yield
-
-
-def laid_out(*shape: int) -> Tensor:
-    numbers = torch.randn(*shape).bfloat16()
-    return numbers.contiguous(memory_format=torch.channels_last)
-
-
-def distance(ours: Tensor, exact: Tensor) -> float:
-    """The largest, in shares of the largest value."""
-    return float((ours.double() - exact).detach().abs().max() / exact.detach().abs().max())
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -114,142 +93,6 @@ def test_the_same_threads_give_the_same_bits(threads: int) -> None:
         assert all(torch.equal(one, other) for one, other in zip(once, again, strict=True))
     finally:
         torch.set_num_threads(before)
-
-
-CHAINS = [  # blocks, images, channels, height, width
-    (3, 5, 16, 32, 32),
-    (2, 6, 32, 16, 16),
-    (2, 30, 64, 8, 8),
-    (1, 2, 16, 7, 40),
-    (1, 3, 128, 5, 8),
-]
-
-
-def stage_of(kind: type[PlainBlock], blocks: int, channels: int) -> nn.Sequential:
-    """Not at its start: batch norms scale and shift, and have seen other means."""
-    torch.manual_seed(5)
-    stage = nn.Sequential(*(kind(Style(), channels, channels, 1) for _ in range(blocks)))
-    for module in stage.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-            assert module.running_mean is not None
-            module.running_mean.normal_(0, 0.1)
-    return stage.to(memory_format=torch.channels_last)
-
-
-class _Kept(torch.autograd.Function):
-    """The value that a chain keeps in the place of an exact one, and its gradient as if it were it."""
-
-    @staticmethod
-    def forward(ctx, exact: Tensor, kept: Tensor) -> Tensor:
-        kept = kept.to(exact.dtype)
-        assert distance(kept, exact) < BF16_STEP
-        return kept
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
-
-
-def rounded(x: Tensor) -> Tensor:
-    return _Kept.apply(x, x.bfloat16())
-
-
-def from_what_is_kept(stage: nn.Module, x: Tensor, kept: list[Tensor]) -> Tensor:
-    """What the blocks give in fp64, layer by layer from what a chain keeps of the one before.
-
-    A rounding that goes the other way is no error, and would turn ReLUs over further on.
-    """
-
-    def normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor, kept: Tensor) -> Tensor:
-        y = _Kept.apply(F.conv2d(x, rounded(conv.weight), padding=1), kept)
-        mean, variance = y.mean((0, 2, 3)), y.var((0, 2, 3), correction=0)
-        scale = norm.weight / (variance + norm.eps).sqrt()
-        shift = norm.bias - mean * scale
-        return y * scale[:, None, None] + shift[:, None, None]
-
-    for number, block in enumerate(stage):
-        first, second, given = kept[3 * number : 3 * number + 3]
-        inner = rounded(F.relu(normalised(block.conv1, block.bn1, x, first)))
-        y = normalised(block.conv2, block.bn2, inner, second)
-        x = _Kept.apply(F.relu(y + x if isinstance(block, ResidualBlock) else y), given)
-    return x
-
-
-@pytest.mark.parametrize("kind", [ResidualBlock, PlainBlock])
-@pytest.mark.parametrize("shape", CHAINS)
-def test_a_chain_gives_what_its_blocks_give(
-    kind: type[PlainBlock], shape, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blocks, *sizes = shape
-    stage = stage_of(kind, blocks, sizes[1])
-    x, gradient = laid_out(*sizes).relu(), laid_out(*sizes)
-    exact_stage = copy.deepcopy(stage).double()
-    chain_blocks(stage)
-    assert type(stage) is ChainedStage and stage.single_blocks == 0
-    found: list[tuple[Tensor, ...]] = []
-    operation = chain.chain
-    monkeypatch.setattr(chain, "chain", lambda *given: found.append(operation(*given)) or found[-1])
-    x.requires_grad_()
-    stage(x).backward(gradient)
-    out, kept, *_ = (each.detach() for each in found[0])
-    exact_x = x.detach().double().requires_grad_()
-    pictures = [*(each.permute(0, 3, 1, 2) for each in kept), out]
-    from_what_is_kept(exact_stage, exact_x, pictures).backward(gradient.double())
-    assert relative(x.grad, exact_x.grad) < 0.01
-    ours, wanted = dict(stage.named_parameters()), dict(exact_stage.named_parameters())
-    worst = {name: relative(ours[name].grad, wanted[name].grad) for name in wanted}
-    assert max(worst.values()) < 0.03, worst
-
-
-def relative(ours: Tensor | None, exact: Tensor | None) -> float:
-    """The length of the difference, in shares of the length."""
-    assert ours is not None and exact is not None
-    return float((ours.double() - exact).norm() / exact.norm())
-
-
-def test_a_chain_keeps_the_batchs_statistics() -> None:
-    stage = stage_of(ResidualBlock, 2, 16)
-    usual = copy.deepcopy(stage).double()
-    chain_blocks(stage)
-    x = laid_out(8, 16, 8, 8).relu()
-    for _ in range(2):
-        stage(x)
-        usual(x.double())
-    for name, value in usual.state_dict().items():
-        torch.testing.assert_close(
-            stage.state_dict()[name].double(), value.double(), rtol=0.02, atol=0.01
-        )
-
-
-def test_what_is_no_number_is_seen_behind_a_chain() -> None:
-    stage = stage_of(ResidualBlock, 2, 16)
-    chain_blocks(stage)
-    x = laid_out(2, 16, 8, 8).relu()
-    x[1, 3, 4, 5] = float("nan")
-    assert stage(x).isnan().any()
-    (block, *_) = stage
-    assert block.bn1.running_var.isnan().all() and block.bn1.running_mean.isnan().all()
-
-
-def test_a_channel_that_hardly_varies_is_normalised_as_it_is_kept() -> None:
-    """A bf16 step of its mean is more than its deviation: statistics are of the rounded values."""
-    stage = stage_of(ResidualBlock, 1, 16)
-    chain_blocks(stage)
-    conv, norm = stage[0].conv1, stage[0].bn1
-    x = (1 + laid_out(8, 16, 8, 8) / 300).bfloat16().contiguous(memory_format=torch.channels_last)
-    with torch.no_grad():
-        conv.weight.zero_()
-        conv.weight[:, :, 1, 1].copy_(torch.eye(16))  # what goes in comes out
-        norm.running_mean.zero_(), norm.running_var.zero_()
-    stage(x)
-    exact = x.double()
-    mean, variance = exact.mean((0, 2, 3)), exact.var((0, 2, 3))
-    torch.testing.assert_close(norm.running_mean.double() / norm.momentum, mean, rtol=1e-6, atol=0)
-    torch.testing.assert_close(
-        norm.running_var.double() / norm.momentum, variance, rtol=1e-3, atol=0
-    )
 
 
 def test_what_the_code_can_not_read_is_refused() -> None:

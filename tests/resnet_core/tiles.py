@@ -1,0 +1,57 @@
+"""What tests of convolutions on tiles share: kernels, numbers in their layout, how near is near."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from resnet_core.models.blocks import PlainBlock, Style
+from resnet_core.training.on_tiles import chain, convolution
+from resnet_core.training.on_tiles import kernels as kernels_module
+from resnet_core.training.on_tiles.kernels import EMULATED, FOR_TILES, build
+
+ON_LINUX_AND_X86 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux",
+    reason="chips with such tiles are x86, and are used under Linux",
+)
+HAS_TILES = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+BF16_STEP = 2**-8
+
+
+@contextmanager
+def kernels_in_place() -> Iterator[None]:
+    """Built once, for the chip's own tiles where it has some."""
+    built = build(FOR_TILES if HAS_TILES else EMULATED)
+    assert built.ask_for_tiles() == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (kernels_module, chain, convolution):
+            patch.setattr(module, "kernels", lambda: built)
+        yield
+
+
+def laid_out(*shape: int) -> Tensor:
+    numbers = torch.randn(*shape).bfloat16()
+    return numbers.contiguous(memory_format=torch.channels_last)
+
+
+def distance(ours: Tensor, exact: Tensor) -> float:
+    """The largest, in shares of the largest value."""
+    return float((ours.double() - exact).detach().abs().max() / exact.detach().abs().max())
+
+
+def stage_of(kind: type[PlainBlock], blocks: int, channels: int) -> nn.Sequential:
+    """Not at its start: batch norms scale and shift, and have seen other means."""
+    torch.manual_seed(5)
+    stage = nn.Sequential(*(kind(Style(), channels, channels, 1) for _ in range(blocks)))
+    for module in stage.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            assert module.running_mean is not None
+            module.running_mean.normal_(0, 0.1)
+    return stage.to(memory_format=torch.channels_last)
