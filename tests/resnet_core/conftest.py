@@ -12,9 +12,9 @@ def pictures() -> Pictures:
     return draw_pictures()
 
 
-@pytest.fixture(scope="module")
-def kernels() -> Iterator[None]:
-    from tests.resnet_core.tiles import kernels_in_place  # torch, which few tests here need at once
+@pytest.fixture(scope="module", params=["tiles", "vectors"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+    from tests.resnet_core.cpu_kernels import kernels_in_place  # torch, which few tests here need at once
 
-    with kernels_in_place():
+    with kernels_in_place(request.param):
         yield

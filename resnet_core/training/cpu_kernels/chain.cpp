@@ -9,7 +9,7 @@
 
 #include <cmath>
 
-#include "by_weights.h"
+#include "convolution.h"
 
 namespace {
 
@@ -207,7 +207,7 @@ struct Run {
   }
 
   double values() const { return double(shape.images) * shape.height * shape.width; }
-  const bf16* weights(int layer) const { return chain.weights + layer * shape.packed(); }
+  const bf16* weights(int layer) const { return chain.weights + layer * Packing{shape.channels}.size(); }
   bf16* convolved(int layer) const { return chain.kept + (layer + layer / 2) * shape.numbers(); }
   bf16* made_by(int block) const {
     return block == chain.blocks - 1 ? chain.out : chain.kept + (3 * block + 2) * shape.numbers();
@@ -266,7 +266,7 @@ class Forward : Run {
   }
 
   void run() {
-    Tiles tiles;
+    Multiplier multiplier;
     Convolution convolution(shape);
     Sums sums(shape.channels);
     const Share share(shape);
@@ -379,7 +379,7 @@ class Backward : Run {
   }
 
   void run() {
-    Tiles tiles;
+    Multiplier multiplier;
     Convolution convolution(shape);
     Stack stack(shape);
     Sums sums(shape.channels);

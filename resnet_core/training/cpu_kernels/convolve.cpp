@@ -3,9 +3,9 @@
 // Activations are (N, H, W, C) bf16, as many channels out as in: 16, or a multiple of 32. W is a
 // multiple of 8. Sums are in fp32. The same inputs and threads give the same bits.
 
-#include "by_weights.h"
+#include "convolution.h"
 
-#ifndef EMULATE_TILES
+#ifdef TILES_TO_ASK_FOR
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -25,14 +25,14 @@ struct Kernel {
   const float* weights;
   const long* strides;  // of outputs, inputs, rows and columns
 
-  const float* at(const Shape& shape, int step, int block, int k) const {
-    const int of_row = step % (shape.steps() / 3), dy = step / (shape.steps() / 3);
-    if (shape.together() == 2) {
+  const float* at(const Packing& packing, int step, int block, int k) const {
+    const int of_row = step % (packing.steps() / 3), dy = step / (packing.steps() / 3);
+    if (packing.together() == 2) {
       const int dx = 2 * of_row + k / SIDE - block;
       return dx < 0 || dx > 2 ? nullptr : one(0, k % SIDE, dy, dx);
     }
-    const int channel = of_row * DEPTH + k;
-    return one(block * SIDE, channel % shape.channels, dy, channel / shape.channels);
+    const int channel = of_row * packing.depth + k;
+    return one(block * SIDE, channel % packing.channels, dy, channel / packing.channels);
   }
 
   const float* one(int out, int in, int dy, int dx) const {
@@ -43,8 +43,8 @@ struct Kernel {
 }  // namespace
 
 // Linux gives a process its tiles when it asks for them; 0 if it did.
-extern "C" int ask_for_tiles() {
-#ifdef EMULATE_TILES
+extern "C" int ask_for_unit() {
+#ifndef TILES_TO_ASK_FOR
   return 0;
 #else
   const int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
@@ -53,18 +53,18 @@ extern "C" int ask_for_tiles() {
 }
 
 // How many numbers packed weights have.
-extern "C" long packed_size(int channels) { return Shape{0, 0, 0, channels}.packed(); }
+extern "C" long packed_size(int channels) { return Packing{channels}.size(); }
 
-// fp32 weights, any strides, as tiles of bf16: [step][block of outputs][16 pairs][16 outputs][2].
+// fp32 weights, any strides, as bf16, packed.
 extern "C" void pack(const float* weights, const long* strides, int channels, bf16* to) {
-  const Shape shape{0, 0, 0, channels};
+  const Packing packing{channels};
   const Kernel kernel{weights, strides};
-  for (int step = 0; step < shape.steps(); step++)
-    for (int block = 0; block < shape.blocks(); block++, to += NUMBERS)
-      for (int k = 0; k < DEPTH; k++) {
-        const float* from = kernel.at(shape, step, block, k);
-        for (int n = 0; n < SIDE; n++)
-          to[k / 2 * DEPTH + n * 2 + k % 2] = from ? narrow(from[n * strides[0]]) : 0;
+  for (int step = 0; step < packing.steps(); step++)
+    for (int block = 0; block < packing.blocks(); block++)
+      for (int k = 0; k < packing.depth; k++) {
+        const float* from = kernel.at(packing, step, block, k);
+        bf16* const pairs = to + packing.at(step, block) + k / 2 * 2 * SIDE + k % 2;
+        for (int n = 0; n < SIDE; n++) pairs[2 * n] = from ? narrow(from[n * strides[0]]) : 0;
       }
 }
 
@@ -74,7 +74,7 @@ extern "C" void convolve(const bf16* x, const bf16* weights, bf16* y, const int*
   const Shape shape{sizes[0], sizes[1], sizes[2], sizes[3]};
 #pragma omp parallel num_threads(threads)
   {
-    Tiles tiles;
+    Multiplier multiplier;
     Convolution convolution(shape);
     const Share share(shape);
     for (long image = share.begin; image < share.end; image++) {
@@ -94,7 +94,7 @@ extern "C" void differentiate(const bf16* x, const bf16* by_y, const bf16* turne
   Lines<float> parts(shape.kernel() * threads);
 #pragma omp parallel num_threads(threads)
   {
-    Tiles tiles;
+    Multiplier multiplier;
     Convolution convolution(shape);
     Stack stack(shape);
     const Share share(shape);

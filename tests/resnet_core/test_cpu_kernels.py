@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from resnet_core.models.blocks import ResidualBlock
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
-from resnet_core.training.on_tiles import use
-from resnet_core.training.on_tiles.chain import ChainedStage, chain_blocks
-from resnet_core.training.on_tiles.convolution import TileConv2d, convolve
-from resnet_core.training.on_tiles.kernels import FOR_TILES, build
-from resnet_core.training.on_tiles.use import put_on_tiles, use_tiles
-from tests.resnet_core.tiles import (
+from resnet_core.training.cpu_kernels import use
+from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
+from resnet_core.training.cpu_kernels.convolution import KernelConv2d, convolve
+from resnet_core.training.cpu_kernels.kernels import FLAGS, build
+from resnet_core.training.cpu_kernels.use import put_kernels_in, use_kernels
+from tests.resnet_core.cpu_kernels import (
     BF16_STEP,
     ON_LINUX_AND_X86,
     distance,
@@ -102,12 +102,12 @@ def test_what_the_code_can_not_read_is_refused() -> None:
 
 def test_blocks_that_change_the_shape_stand_before_the_chain() -> None:
     network = build_network(parse_model_name("resnet20_v1"))
-    put_on_tiles(network)
+    put_kernels_in(network)
     stages = [network.stage1, network.stage2, network.stage3]
     assert [type(stage) for stage in stages] == [ChainedStage] * 3
     assert [stage.single_blocks for stage in stages] == [0, 1, 1]
     smallest = build_network(parse_model_name("plain8"))
-    put_on_tiles(smallest)
+    put_kernels_in(smallest)
     assert type(smallest.stage1) is ChainedStage and type(smallest.stage2) is nn.Sequential
 
 
@@ -126,13 +126,13 @@ def test_a_whole_net_learns_the_same(name: str, compiled: bool) -> None:
     torch.manual_seed(4)
     network = build_network(parse_model_name(name)).to(memory_format=torch.channels_last)
     on_tiles = copy.deepcopy(network)
-    put_on_tiles(on_tiles)
+    put_kernels_in(on_tiles)
     assert [*on_tiles.state_dict()] == [*network.state_dict()]
     images, labels = torch.randn(8, 3, 32, 32), torch.arange(8)
     exact = gradients_of(network.double(), images.double(), labels, torch.float64)
     library = gradients_of(network.float(), images, labels, torch.bfloat16)
     ours = gradients_of(on_tiles, images, labels, torch.bfloat16, compiled)
-    assert sum(type(module) is TileConv2d for module in on_tiles.modules()) >= 7
+    assert sum(type(module) is KernelConv2d for module in on_tiles.modules()) >= 7
     is_chained = [type(module) is ChainedStage for module in on_tiles.modules()]
     assert sum(is_chained) == (3 if name in ("resnet20_v1", "plain20") else 0)
     errors = [sum_of_squares(found, exact) for found in (ours, library)]
@@ -160,7 +160,7 @@ def test_evaluation_is_the_librarys_own() -> None:
     network = build_network(parse_model_name("resnet14_v1")).eval()
     x = torch.randn(2, 3, 32, 32)
     expected = network(x)
-    put_on_tiles(network)
+    put_kernels_in(network)
     assert torch.equal(network.eval()(x), expected)
     with torch.no_grad():
         usual = network.train()(x)
@@ -181,14 +181,14 @@ def test_evaluation_is_the_librarys_own() -> None:
     ],
 )
 def test_other_convolutions_are_left_alone(layer: nn.Conv2d) -> None:
-    put_on_tiles(nn.Sequential(layer))
+    put_kernels_in(nn.Sequential(layer))
     assert type(layer) is nn.Conv2d
 
 
 def test_nothing_changes_on_a_chip_without_tiles(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512": True})
     layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-    use_tiles(nn.Sequential(layer))
+    use_kernels(nn.Sequential(layer))
     assert type(layer) is nn.Conv2d
 
 
@@ -200,9 +200,9 @@ def test_a_compiler_that_can_not_build_it_is_told_of_and_done_without(monkeypatc
     monkeypatch.setattr(use, "kernels", no_compiler)
     layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
     with pytest.warns(UserWarning, match="without its own convolutions"):
-        use_tiles(nn.Sequential(layer))
+        use_kernels(nn.Sequential(layer))
     assert type(layer) is nn.Conv2d
 
 
 def test_the_code_for_real_tiles_compiles_everywhere() -> None:
-    build(FOR_TILES)
+    build(FLAGS["tiles"])

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, ResidualBlock
-from resnet_core.training.on_tiles.kernels import (
+from resnet_core.training.cpu_kernels.kernels import (
     PIXELS_AT_ONCE,
     empty_like,
-    fills_tiles,
+    fits_kernels,
     kernels,
     laid_out,
     pack,
@@ -62,7 +62,7 @@ def _can_chain(block: nn.Module, last: nn.Module) -> bool:
     assert isinstance(block, PlainBlock) and isinstance(last, PlainBlock)
     norms = (block.bn1, block.bn2)
     return (
-        all(map(fills_tiles, (block.conv1, block.conv2)))
+        all(map(fits_kernels, (block.conv1, block.conv2)))
         and block.conv1.in_channels == last.conv1.in_channels
         and all(norm.affine and norm.track_running_stats for norm in norms)
         and all(norm.momentum is not None and norm.eps == last.bn1.eps for norm in norms)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, ResidualBlock
-from resnet_core.training.on_tiles import chain
-from resnet_core.training.on_tiles.chain import ChainedStage, chain_blocks
-from tests.resnet_core.tiles import (
+from resnet_core.training.cpu_kernels import chain
+from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
+from tests.resnet_core.cpu_kernels import (
     BF16_STEP,
     ON_LINUX_AND_X86,
     distance,

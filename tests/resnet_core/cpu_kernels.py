@@ -11,23 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, Style
-from resnet_core.training.on_tiles import chain, convolution
-from resnet_core.training.on_tiles import kernels as kernels_module
-from resnet_core.training.on_tiles.kernels import EMULATED, FOR_TILES, build
+from resnet_core.training.cpu_kernels import chain, convolution
+from resnet_core.training.cpu_kernels import kernels as kernels_module
+from resnet_core.training.cpu_kernels.kernels import FLAGS, build, unit
 
 ON_LINUX_AND_X86 = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux",
     reason="chips with such tiles are x86, and are used under Linux",
 )
-HAS_TILES = bool(torch.cpu.get_capabilities().get("amx_bf16"))
 BF16_STEP = 2**-8
 
 
 @contextmanager
-def kernels_in_place() -> Iterator[None]:
-    """Built once, for the chip's own tiles where it has some."""
-    built = build(FOR_TILES if HAS_TILES else EMULATED)
-    assert built.ask_for_tiles() == 0
+def kernels_in_place(multiplier: str) -> Iterator[None]:
+    """Built for tiles or vectors; emulated tiles where the chip has none."""
+    is_emulated = multiplier == "tiles" and unit() != "tiles"
+    built = build(FLAGS["emulated tiles" if is_emulated else multiplier])
+    assert built.ask_for_unit() == 0
     with pytest.MonkeyPatch.context() as patch:
         for module in (kernels_module, chain, convolution):
             patch.setattr(module, "kernels", lambda: built)

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from resnet_core.training.on_tiles.kernels import (
+from resnet_core.training.cpu_kernels.kernels import (
     PIXELS_AT_ONCE,
     empty_like,
     kernels,
@@ -18,7 +18,7 @@ from resnet_core.training.on_tiles.kernels import (
 )
 
 
-class TileConv2d(nn.Conv2d):
+class KernelConv2d(nn.Conv2d):
     """A convolution whose training step runs on tiles, in bf16 with fp32 sums, whatever is put in."""
 
     def forward(self, x: Tensor) -> Tensor:

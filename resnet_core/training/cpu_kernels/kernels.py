@@ -18,13 +18,17 @@ from torch import Tensor, nn
 
 SOURCES = [str(Path(__file__).with_name(name)) for name in ("convolve.cpp", "chain.cpp")]
 COMPILER_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
-FOR_TILES, EMULATED = ("-mamx-tile", "-mamx-bf16"), ("-DEMULATE_TILES",)
+FLAGS: dict[str, tuple[str, ...]] = {
+    "tiles": ("-DWITH_TILES", "-mamx-tile", "-mamx-bf16"),
+    "emulated tiles": ("-DWITH_TILES", "-DEMULATE_TILES"),
+    "vectors": (),
+}
 TILE_ROWS, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
 MOST_CHANNELS = 128
 """Wider layers fill tiles as they are."""
 
 
-def fills_tiles(layer: nn.Conv2d) -> bool:
+def fits_kernels(layer: nn.Conv2d) -> bool:
     """Whether a convolution is one that the code can do."""
     is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
     shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
@@ -36,6 +40,12 @@ def fills_tiles(layer: nn.Conv2d) -> bool:
     )
 
 
+def unit() -> str | None:
+    """What this chip multiplies bf16 with: tiles (AMX), vectors (AVX512-BF16), or nothing of its own."""
+    has = torch.cpu.get_capabilities()
+    return "tiles" if has.get("amx_bf16") else "vectors" if has.get("avx512_bf16") else None
+
+
 @cache
 def kernels() -> ctypes.CDLL:
     """The code for this chip, its tiles asked for.
@@ -44,8 +54,8 @@ def kernels() -> ctypes.CDLL:
         OSError: there is no compiler, the result can't be loaded, or the system keeps the tiles.
         CalledProcessError: the compiler can't do it.
     """
-    found = build(FOR_TILES)
-    if found.ask_for_tiles():
+    found = build(FLAGS["tiles" if unit() == "tiles" else "vectors"])
+    if found.ask_for_unit():
         raise OSError("the system keeps the chip's tiles to itself")
     return found
 

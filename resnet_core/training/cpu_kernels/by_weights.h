@@ -1,0 +1,60 @@
+// What it takes to find the gradient of a 3x3 convolution by its weights, whatever multiplies.
+
+#pragma once
+
+#include "pictures.h"
+
+namespace {
+
+const int CELLS = SIDE * SIDE;  // sums of 16 inputs by 16 outputs, which are found together
+
+__m256i read(const bf16* from) { return _mm256_loadu_si256((const __m256i*)from); }
+
+void write_halves(__m256i both, bf16* first, bf16* second) {
+  _mm_storeu_si128((__m128i*)first, _mm256_castsi256_si128(both));
+  _mm_storeu_si128((__m128i*)second, _mm256_extracti128_si256(both, 1));
+}
+
+// (8 pixels, 16 channels) to (16 channels, 8 pixels).
+void turn(const bf16* from, long pixel, bf16* to, long channel) {
+  __m256i a[8], b[8];
+  for (int i = 0; i < 8; i++) a[i] = read(from + i * pixel);
+  for (int i = 0; i < 4; i++) {
+    b[2 * i] = _mm256_unpacklo_epi16(a[2 * i], a[2 * i + 1]);
+    b[2 * i + 1] = _mm256_unpackhi_epi16(a[2 * i], a[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++) {
+      a[4 * i + 2 * j] = _mm256_unpacklo_epi32(b[4 * i + j], b[4 * i + 2 + j]);
+      a[4 * i + 2 * j + 1] = _mm256_unpackhi_epi32(b[4 * i + j], b[4 * i + 2 + j]);
+    }
+  for (int i = 0; i < 4; i++, to += 2 * channel) {
+    write_halves(_mm256_unpacklo_epi64(a[i], a[4 + i]), to, to + 8 * channel);
+    write_halves(_mm256_unpackhi_epi64(a[i], a[4 + i]), to + channel, to + 9 * channel);
+  }
+}
+
+// 16 channels of two pixels, in pairs.
+void interleave(__m256i one, __m256i other, bf16* to) {
+  write_halves(_mm256_unpacklo_epi16(one, other), to, to + 16);
+  write_halves(_mm256_unpackhi_epi16(one, other), to + 8, to + 24);
+}
+
+// All threads' parts, as `Stack::add` leaves them, into a kernel of any strides; by all threads.
+void add_up(const Shape& shape, const float* parts, int threads, float* to, const long* strides) {
+  const int blocks = shape.channels / SIDE;
+#pragma omp for
+  for (int block = 0; block < blocks * blocks; block++) {
+    const float* part = parts + block * 9L * CELLS;
+    float* const corner = to + block % blocks * SIDE * strides[0] + block / blocks * SIDE * strides[1];
+    for (int tap = 0; tap < 9; tap++)
+      for (int in = 0; in < SIDE; in++)
+        for (int out = 0; out < SIDE; out++, part++) {
+          float sum = 0;
+          for (int thread = 0; thread < threads; thread++) sum += part[shape.kernel() * thread];
+          corner[out * strides[0] + in * strides[1] + tap / 3 * strides[2] + tap % 3 * strides[3]] = sum;
+        }
+  }
+}
+
+}  // namespace

@@ -1,0 +1,61 @@
+// How pictures lie in memory, and which of them are a thread's.
+
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "rows.h"
+
+namespace {
+
+struct Shape {
+  int images, height, width, channels;
+  int row() const { return width + 2; }
+  long line() const { return long(width) * channels; }
+  long picture() const { return height * line(); }
+  long numbers() const { return images * picture(); }
+  long kernel() const { return 9L * channels * channels; }
+};
+
+// The pictures of this thread, as many as of every other, and always the same.
+struct Share {
+  int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+  long begin, end;
+  explicit Share(const Shape& shape)
+      : begin(long(shape.images) * thread / threads),
+        end(long(shape.images) * (thread + 1) / threads) {}
+};
+
+// Zeros that start a line of the cache.
+template <class Number>
+class Lines {
+  static const long MORE = 64 / sizeof(Number);
+  std::vector<Number> room;
+
+ public:
+  Number* const begin;
+  const long size;
+  explicit Lines(long size)
+      : room(size + MORE),
+        begin((Number*)((uintptr_t(room.data()) + 63) & ~uintptr_t(63))),
+        size(size) {}
+  Lines(const Lines&) = delete;
+  Lines(Lines&&) = default;  // what is moved stays where it is
+  void clear() { std::fill(begin, begin + size, Number(0)); }
+};
+
+// Writes a convolution down as it is.
+struct Writer {
+  bf16* to;
+  struct At {
+    bf16* to;
+    void take(Row sums, long place) { narrow16(sums, to + place); }
+  };
+  At at(int) const { return {to}; }
+  void done(int, const At&) const {}
+};
+
+}  // namespace

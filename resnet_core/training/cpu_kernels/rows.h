@@ -1,0 +1,61 @@
+// 16 numbers at once: fp32 in a register, bf16 in memory.
+
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+using bf16 = uint16_t;
+
+namespace {
+
+const int SIDE = 16;  // numbers in a row
+
+// As many numbers as an AVX-512 register holds; compilers split it for others.
+typedef float Row __attribute__((vector_size(64)));
+typedef uint32_t Bits __attribute__((vector_size(64)));
+typedef uint16_t Halves __attribute__((vector_size(32)));
+
+inline Row row(const float* from) {
+  Row numbers;
+  std::memcpy(&numbers, from, sizeof numbers);
+  return numbers;
+}
+
+inline void put(Row numbers, float* to) { std::memcpy(to, &numbers, sizeof numbers); }
+
+inline Row widened(Halves halves) {
+#ifdef __AVX512F__  // two instructions, where a compiler may find six
+  return (Row)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)halves), 16);
+#else
+  return (Row)(__builtin_convertvector(halves, Bits) << 16);
+#endif
+}
+
+inline Row widen16(const bf16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return widened(halves);
+}
+
+// Nearest bf16, ties to even. A chip's NaN stays one.
+inline Halves narrowed(Row numbers) {
+#ifdef __AVX512BF16__  // as every chip has that this is built for
+  return (Halves)_mm512_cvtneps_pbh((__m512)numbers);
+#else
+  const Bits bits = (Bits)numbers;
+  return __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, Halves);
+#endif
+}
+
+inline void narrow16(Row numbers, bf16* to) {
+  const Halves halves = narrowed(numbers);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+// Numbers where others are positive, else 0. What is no number is not cut off: it has to be seen.
+inline Row where_positive(Row others, Row numbers) { return others <= 0 ? Row{} : numbers; }
+
+}  // namespace
