@@ -82,6 +82,7 @@ def describe_event(event: Event) -> str:
         case Started():
             fresh = "Training" if event.step == 0 else f"Resuming at step {event.step:,}"
             compiled = ", compiled" if event.compiled else ""
+            kernels = ", own kernels" if event.own_kernels else ""
             learning = f"; {event.learns}" if event.learns else ""
             together = (
                 f"; {event.devices} devices, {event.global_batch_size:,} images a step together, "
@@ -91,7 +92,7 @@ def describe_event(event: Event) -> str:
             )
             return (
                 f"{fresh}: {counted(event.total_steps, 'step')} on {counted(event.train_images, 'image')}, "
-                f"{event.device} {event.precision}{compiled}{learning}{together}"
+                f"{event.device} {event.precision}{compiled}{kernels}{learning}{together}"
             )
         case Prepared():
             return f"Features of all pictures computed in {event.seconds:,.1f} s."

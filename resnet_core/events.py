@@ -43,6 +43,8 @@ class Started(Event):
     """What the recipe's learning rate is multiplied by for that."""
     learns: str = ""
     """What learns, in words, where not all of the net does."""
+    own_kernels: bool = False
+    """Whether blocks train by this kit's own kernels, where they can."""
 
 
 @dataclass(frozen=True)

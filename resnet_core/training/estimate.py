@@ -18,7 +18,7 @@ from resnet_core.models.network import PixelModel
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.evaluate import EVALUATION_BATCH, evaluate
-from resnet_core.training.hardware import choose_hardware
+from resnet_core.training.hardware import COMPILE_PAYS_AFTER_IMAGES, choose_hardware
 from resnet_core.training.loop import train
 from resnet_core.training.setup import images_to_compile_for
 
@@ -33,7 +33,7 @@ class Estimate:
 
     epochs: float
     images_per_second: float
-    """Training throughput as the probe saw it, uncompiled."""
+    """Training throughput as the probe saw it, the step not compiled."""
     epoch_seconds: float
     """One pass over the training images and one over the validation images."""
     total_seconds: float
@@ -56,9 +56,7 @@ def estimate(config: TrainConfig) -> Estimate:
         LabError: the config or its data can't be used.
     """
     dataset = load_dataset(config.data, Path(config.data_folder))
-    # Long enough to be measured, whatever was asked for, and not compiled, which takes longer
-    # than the probe.
-    probe = replace(config, compile="off", recipe=config.recipe.changed(epochs=PROBE_EPOCHS))
+    probe = _probe_of(config, len(dataset.train))
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
         events = train(probe, dataset, RunFolder(Path(folder)))
         started = next(events)
@@ -84,6 +82,17 @@ def estimate(config: TrainConfig) -> Estimate:
         compiled=hardware.compiled,
         prepare_seconds=prepare_seconds,
     )
+
+
+def _probe_of(config: TrainConfig, train_images: int) -> TrainConfig:
+    """Long enough to be measured, whatever was asked for, by the kernels that the run itself uses."""
+    images = images_to_compile_for(config.recipe, round(config.recipe.epochs * train_images))
+    hardware = choose_hardware(config.device, config.precision, config.compile, images)
+    if not hardware.own_kernels:
+        return replace(config, compile="off", recipe=config.recipe.changed(epochs=PROBE_EPOCHS))
+    # Compiling the step would take longer than the probe.
+    epochs = (COMPILE_PAYS_AFTER_IMAGES - 1) / train_images
+    return replace(config, compile="auto", recipe=config.recipe.changed(epochs=epochs))
 
 
 def _probe(events: Iterator[Event]) -> tuple[Stepped, Stepped, float]:

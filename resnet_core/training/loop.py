@@ -67,6 +67,7 @@ def train(
         device=str(setup.hardware.device),
         precision=setup.hardware.precision,
         compiled=setup.hardware.compiled,
+        own_kernels=setup.hardware.own_kernels,
         devices=team.size,
         global_batch_size=setup.global_batch_size,
         lr_scale=setup.lr_scale,

@@ -25,13 +25,13 @@ from resnet_core.runs.checkpoint import Progress, load_checkpoint
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.compiled_blocks import compile_blocks
 from resnet_core.training.config import TrainConfig
+from resnet_core.training.cpu_kernels.use import use_kernels
 from resnet_core.training.distributed import Team
 from resnet_core.training.feed import PictureFeed, make_feed
 from resnet_core.training.graphed import GraphedStep, can_graph
 from resnet_core.training.hardware import Hardware, choose_hardware
 from resnet_core.training.kept_memory import keep_what_is_freed
 from resnet_core.training.lean_norm import make_lean
-from resnet_core.training.cpu_kernels.use import use_kernels
 from resnet_core.training.optimizers import OptimizerSet, lr_scale, make_optimizers
 from resnet_core.training.recipes import Recipe
 from resnet_core.training.seeds import fit_seed
@@ -174,6 +174,7 @@ def make_learner(setup: Setup) -> Learner:
     elif setup.hardware.compiled and setup.hardware.precision == "bf16":
         # In fp32 a step's time is the convolutions', and nothing is gained.
         make_lean(model.network)
+    if setup.hardware.own_kernels:
         use_kernels(model.network)
     feed = make_feed(model, recipe, setup.train, setup.validation, setup.hardware)
     step = make_loss_function(feed.network, recipe, setup.hardware)

@@ -1,4 +1,7 @@
-"""Convolutions on tiles are PyTorch's. Chips without tiles run the same code, tiles emulated."""
+"""The kit's own kernels give what PyTorch gives.
+
+Each test runs twice, on tiles and in vectors; chips without one of them emulate it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ from torch import Tensor, nn
 from resnet_core.models.blocks import ResidualBlock
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
-from resnet_core.training.cpu_kernels import use
 from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d, convolve
 from resnet_core.training.cpu_kernels.kernels import FLAGS, build
-from resnet_core.training.cpu_kernels.use import put_kernels_in, use_kernels
+from resnet_core.training.cpu_kernels.use import put_kernels_in
 from tests.resnet_core.cpu_kernels import (
     BF16_STEP,
     ON_LINUX_AND_X86,
@@ -182,25 +184,6 @@ def test_evaluation_is_the_librarys_own() -> None:
 )
 def test_other_convolutions_are_left_alone(layer: nn.Conv2d) -> None:
     put_kernels_in(nn.Sequential(layer))
-    assert type(layer) is nn.Conv2d
-
-
-def test_nothing_changes_on_a_chip_without_tiles(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512": True})
-    layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-    use_kernels(nn.Sequential(layer))
-    assert type(layer) is nn.Conv2d
-
-
-def test_a_compiler_that_can_not_build_it_is_told_of_and_done_without(monkeypatch) -> None:
-    def no_compiler() -> None:
-        raise FileNotFoundError("no g++")
-
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    monkeypatch.setattr(use, "kernels", no_compiler)
-    layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-    with pytest.warns(UserWarning, match="without its own convolutions"):
-        use_kernels(nn.Sequential(layer))
     assert type(layer) is nn.Conv2d
 
 

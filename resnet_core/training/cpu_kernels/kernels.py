@@ -40,6 +40,14 @@ def fits_kernels(layer: nn.Conv2d) -> bool:
     )
 
 
+def has_compiler() -> bool:
+    return find_compiler() is not None
+
+
+def find_compiler() -> str | None:
+    return shutil.which("g++") or shutil.which("clang++")
+
+
 def unit() -> str | None:
     """What this chip multiplies bf16 with: tiles (AMX), vectors (AVX512-BF16), or nothing of its own."""
     has = torch.cpu.get_capabilities()
@@ -61,15 +69,15 @@ def kernels() -> ctypes.CDLL:
 
 
 def build(flags: tuple[str, ...]) -> ctypes.CDLL:
-    """Compile and load the code; takes about four seconds.
+    """Compile and load the code; takes two to five seconds.
 
     Raises:
         OSError: there is no compiler, or the result can't be loaded.
         CalledProcessError: the compiler can't do it.
     """
-    compiler = shutil.which("g++") or shutil.which("clang++") or "g++"
+    compiler = find_compiler() or "g++"
     with tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder:
-        library = Path(folder) / "tiles.so"
+        library = Path(folder) / "kernels.so"
         command = [compiler, *COMPILER_FLAGS, *flags, "-o", str(library), *SOURCES]
         subprocess.run(command, check=True, capture_output=True)
         return load(library)

@@ -1,4 +1,4 @@
-"""Which layers of a net train on tiles."""
+"""Which layers of a net train by the kernels of this folder."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from resnet_core.training.cpu_kernels.kernels import fits_kernels, kernels, unit
 
 
 def use_kernels(network: nn.Module) -> None:
-    """Let a net train on tiles, where the chip has them and their code builds.
+    """Let a net train by them if their code builds; parameters, names and evaluation stay as they are.
 
-    Parameters, names and evaluation stay as they are.
+    A convolution by itself gains on tiles alone: in vectors a library is as fast.
     """
-    if unit() is None:
-        return
     try:
         kernels()
     except (OSError, subprocess.CalledProcessError) as error:
-        warnings.warn(f"Training goes on without its own convolutions ({error}).", stacklevel=2)
+        warnings.warn(f"Training goes on without kernels of its own ({error}).", stacklevel=2)
         return
-    put_kernels_in(network)
+    put_kernels_in(network, single=unit() == "tiles")
 
 
-def put_kernels_in(network: nn.Module) -> None:
-    """Chain the blocks that can be, and let other convolutions that fit run on tiles by themselves."""
+def put_kernels_in(network: nn.Module, single: bool = True) -> None:
+    """Chain the blocks that can be.
+
+    Args:
+        single: whether other convolutions that fit run by kernels as well.
+    """
     if isinstance(network, Network):
         for stage in (network.stage1, network.stage2, network.stage3):
             chain_blocks(stage)
     for module in network.modules():
-        if type(module) is nn.Conv2d and fits_kernels(module):
+        if single and type(module) is nn.Conv2d and fits_kernels(module):
             module.__class__ = KernelConv2d

@@ -1,0 +1,105 @@
+"""Which nets train by the kit's own kernels, where, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from resnet_core.data.dataset import load_dataset
+from resnet_core.display import describe_event
+from resnet_core.events import Event, Started, Stepped
+from resnet_core.models.config import parse_model_name
+from resnet_core.models.network import build_network
+from resnet_core.runs.folder import RunFolder
+from resnet_core.training.config import TrainConfig
+from resnet_core.training.cpu_kernels import chain, use
+from resnet_core.training.cpu_kernels.chain import ChainedStage
+from resnet_core.training.cpu_kernels.convolution import KernelConv2d
+from resnet_core.training.cpu_kernels.kernels import has_compiler
+from resnet_core.training.cpu_kernels.use import put_kernels_in, use_kernels
+from resnet_core.training.hardware import KERNELS_PAY_AFTER_IMAGES, choose_hardware
+from resnet_core.training.loop import train
+from resnet_core.training.recipes import find_recipe
+from tests.resnet_core.cpu_kernels import ON_LINUX_AND_X86
+
+HAS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+
+
+@pytest.mark.parametrize(
+    ("chip", "precision", "switch", "images", "chosen"),
+    [
+        ("avx512_bf16", "auto", "auto", KERNELS_PAY_AFTER_IMAGES, True),
+        ("amx_bf16", "auto", "auto", KERNELS_PAY_AFTER_IMAGES, True),
+        ("avx512_bf16", "auto", "auto", KERNELS_PAY_AFTER_IMAGES - 1, False),
+        ("avx512_bf16", "auto", "on", 1, True),
+        ("avx512_bf16", "auto", "off", 10**9, False),
+        ("avx512_bf16", "fp32", "auto", 10**9, False),
+        ("avx2", "bf16", "auto", 10**9, False),
+    ],
+)
+@HAS_COMPILER
+def test_they_are_chosen_where_they_pay(
+    monkeypatch, chip: str, precision: str, switch: str, images: int, chosen: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {chip: True})
+    assert choose_hardware("cpu", precision, switch, images).own_kernels is chosen
+
+
+def test_without_a_compiler_they_are_not_chosen(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setenv("PATH", "")
+    assert not choose_hardware("cpu", "auto", "on", 10**9).own_kernels
+
+
+def start(folder: Path, epochs: float) -> tuple[Started, Iterator[Event]]:
+    recipe = find_recipe("taste").changed(epochs=epochs)
+    model = parse_model_name("resnet20_v1")
+    config = TrainConfig(model, "shapes", recipe, data_folder="", device="cpu")
+    events = train(config, load_dataset("shapes", folder), RunFolder(folder / "run"))
+    started = next(events)
+    assert isinstance(started, Started) and not started.compiled
+    return started, events
+
+
+@ON_LINUX_AND_X86
+@HAS_COMPILER
+def test_a_run_of_some_length_trains_by_them(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    started, events = start(tmp_path, epochs=3)
+    assert started.own_kernels and ", own kernels" in describe_event(started)
+    chained: list[int] = []
+    operation = chain.chain
+    monkeypatch.setattr(
+        chain, "chain", lambda *given: chained.append(len(given[0])) or operation(*given)
+    )
+    next(event for event in events if isinstance(event, Stepped))
+    events.close()  # type: ignore[attr-defined]
+    assert chained[:3] == [128] * 3
+
+
+def test_a_short_run_does_not_wait_for_them(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    started, _ = start(tmp_path, epochs=1)
+    assert not started.own_kernels and "kernels" not in describe_event(started)
+
+
+def test_in_vectors_a_convolution_by_itself_stays_the_librarys() -> None:
+    network = build_network(parse_model_name("resnet20_v1"))
+    put_kernels_in(network, single=False)
+    kinds = [type(module) for module in network.modules()]
+    assert KernelConv2d not in kinds and kinds.count(ChainedStage) == 3
+
+
+def test_a_compiler_that_can_not_build_it_is_told_of_and_done_without(monkeypatch) -> None:
+    def no_compiler() -> None:
+        raise FileNotFoundError("no g++")
+
+    monkeypatch.setattr(use, "kernels", no_compiler)
+    layer = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+    with pytest.warns(UserWarning, match="without kernels of its own"):
+        use_kernels(nn.Sequential(layer))
+    assert type(layer) is nn.Conv2d
