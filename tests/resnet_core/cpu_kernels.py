@@ -44,10 +44,17 @@ def distance(ours: Tensor, exact: Tensor) -> float:
     return float((ours.double() - exact).detach().abs().max() / exact.detach().abs().max())
 
 
-def stage_of(kind: type[PlainBlock], blocks: int, channels: int) -> nn.Sequential:
-    """Not at its start: batch norms scale and shift, and have seen other means."""
+def stage_of(
+    kind: type[PlainBlock], blocks: int, channels: int, from_channels: int | None = None
+) -> nn.Sequential:
+    """Not at its start: batch norms scale and shift, and have seen other means.
+
+    Args:
+        from_channels: of what goes into a single block that halves the sides.
+    """
     torch.manual_seed(5)
-    stage = nn.Sequential(*(kind(Style(), channels, channels, 1) for _ in range(blocks)))
+    before, stride = (channels, 1) if from_channels is None else (from_channels, 2)
+    stage = nn.Sequential(*(kind(Style(), before, channels, stride) for _ in range(blocks)))
     for module in stage.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from resnet_core.models.blocks import PlainBlock, ResidualBlock
 from resnet_core.training.cpu_kernels import chain
 from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
+from resnet_core.training.cpu_kernels.use import put_kernels_in
 from tests.resnet_core.cpu_kernels import (
     BF16_STEP,
     ON_LINUX_AND_X86,
@@ -53,10 +54,13 @@ def from_what_is_kept(stage: nn.Module, x: Tensor, kept: list[Tensor]) -> Tensor
     """What the blocks give in fp64, layer by layer from what a chain keeps of the one before.
 
     A rounding that goes the other way is no error, and would turn ReLUs over further on.
+
+    Args:
+        kept: of each block both convolutions and what it gives.
     """
 
     def normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Tensor, kept: Tensor) -> Tensor:
-        y = _Kept.apply(F.conv2d(x, rounded(conv.weight), padding=1), kept)
+        y = _Kept.apply(F.conv2d(x, rounded(conv.weight), stride=conv.stride, padding=1), kept)
         mean, variance = y.mean((0, 2, 3)), y.var((0, 2, 3), correction=0)
         scale = norm.weight / (variance + norm.eps).sqrt()
         shift = norm.bias - mean * scale
@@ -66,31 +70,51 @@ def from_what_is_kept(stage: nn.Module, x: Tensor, kept: list[Tensor]) -> Tensor
         first, second, given = kept[3 * number : 3 * number + 3]
         inner = rounded(F.relu(normalised(block.conv1, block.bn1, x, first)))
         y = normalised(block.conv2, block.bn2, inner, second)
-        x = _Kept.apply(F.relu(y + x if isinstance(block, ResidualBlock) else y), given)
+        shortcut = block.shortcut(x) if isinstance(block, ResidualBlock) else 0
+        x = _Kept.apply(F.relu(y + shortcut), given)
     return x
 
 
 @pytest.mark.parametrize("kind", [ResidualBlock, PlainBlock])
+@pytest.mark.parametrize("changes_shape", [False, True])
 @pytest.mark.parametrize("shape", CHAINS)
 def test_a_chain_gives_what_its_blocks_give(
-    kind: type[PlainBlock], shape, monkeypatch: pytest.MonkeyPatch
+    kind: type[PlainBlock], changes_shape: bool, shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocks, *sizes = shape
     stage = stage_of(kind, blocks, sizes[1])
-    x, gradient = laid_out(*sizes).relu(), laid_out(*sizes)
+    gradient = laid_out(*sizes)
+    if changes_shape:
+        images, channels, height, width = sizes
+        stage[0] = stage_of(kind, 1, channels, from_channels=channels // 2)[0]
+        sizes = [images, channels // 2, 2 * height, 2 * width]
+    x = laid_out(*sizes).relu()
     exact_stage = copy.deepcopy(stage).double()
+    put_kernels_in(stage)
     chain_blocks(stage)
     assert type(stage) is ChainedStage and stage.single_blocks == 0
+    assert stage.changes_shape == changes_shape
     found: list[tuple[Tensor, ...]] = []
     operation = chain.chain
-    monkeypatch.setattr(chain, "chain", lambda *given: found.append(operation(*given)) or found[-1])
+    firsts: list[Tensor] = []
+
+    def watched(x: Tensor, first: Tensor, *others: object) -> tuple[Tensor, ...]:
+        firsts.append(first)
+        found.append(operation(x, first, *others))
+        return found[-1]
+
+    monkeypatch.setattr(chain, "chain", watched)
     x.requires_grad_()
-    stage(x).backward(gradient)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = stage(x)
+    y.backward(gradient)
     out, kept, *_ = (each.detach() for each in found[0])
     exact_x = x.detach().double().requires_grad_()
     pictures = [*(each.permute(0, 3, 1, 2) for each in kept), out]
+    if changes_shape:
+        pictures = [firsts[0].detach(), *pictures]
     from_what_is_kept(exact_stage, exact_x, pictures).backward(gradient.double())
-    assert relative(x.grad, exact_x.grad) < 0.01
+    assert relative(x.grad, exact_x.grad) < 0.015
     ours, wanted = dict(stage.named_parameters()), dict(exact_stage.named_parameters())
     worst = {name: relative(ours[name].grad, wanted[name].grad) for name in wanted}
     assert max(worst.values()) < 0.03, worst

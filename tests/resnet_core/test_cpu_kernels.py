@@ -17,6 +17,7 @@ from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
 from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d, convolve
+from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halve
 from resnet_core.training.cpu_kernels.kernels import FLAGS, build
 from resnet_core.training.cpu_kernels.use import put_kernels_in
 from tests.resnet_core.cpu_kernels import (
@@ -97,36 +98,80 @@ def test_the_same_threads_give_the_same_bits(threads: int) -> None:
         torch.set_num_threads(before)
 
 
+HALVED = [  # images, channels, height, width, channels that come out
+    (5, 16, 32, 32, 32),
+    (130, 32, 16, 16, 64),
+    (2, 16, 6, 48, 16),
+    (1, 64, 2, 16, 128),
+]
+
+
+@pytest.mark.parametrize("shape", HALVED)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_a_convolution_that_halves_the_sides_is_that_of_fp64(
+    shape, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(3)
+    images, channels, height, width, outputs = shape
+    x = laid_out(images, channels, height, width)
+    weight = torch.randn(outputs, channels, 3, 3).contiguous(memory_format=layout)
+    exact_x = x.double().requires_grad_()
+    exact_weight = weight.bfloat16().double().requires_grad_()
+    exact = F.conv2d(exact_x, exact_weight, stride=2, padding=1)
+    gradient = laid_out(*exact.shape)
+    exact.backward(gradient.double())
+    x.requires_grad_()
+    weight.requires_grad_()
+    y = halve(x, weight)
+    y.backward(gradient)
+    assert x.grad is not None and weight.grad is not None
+    assert exact_x.grad is not None and exact_weight.grad is not None
+    assert distance(y, exact) < BF16_STEP
+    assert distance(x.grad, exact_x.grad) < BF16_STEP
+    assert distance(weight.grad, exact_weight.grad) < 1e-5  # never rounded to bf16
+    assert weight.grad.stride() == weight.stride()
+
+
 def test_what_the_code_can_not_read_is_refused() -> None:
     with pytest.raises(AssertionError):
         convolve(laid_out(1, 16, 8, 8), torch.randn(16, 16, 3, 3, dtype=torch.float64))
 
 
-def test_blocks_that_change_the_shape_stand_before_the_chain() -> None:
-    network = build_network(parse_model_name("resnet20_v1"))
+@pytest.mark.parametrize("name", ["resnet20_v1", "plain20", "resnet8_v1"])
+def test_a_stage_is_one_chain_from_its_change_of_shape_on(name: str) -> None:
+    network = build_network(parse_model_name(name))
     put_kernels_in(network)
     stages = [network.stage1, network.stage2, network.stage3]
     assert [type(stage) for stage in stages] == [ChainedStage] * 3
-    assert [stage.single_blocks for stage in stages] == [0, 1, 1]
-    smallest = build_network(parse_model_name("plain8"))
-    put_kernels_in(smallest)
-    assert type(smallest.stage1) is ChainedStage and type(smallest.stage2) is nn.Sequential
+    assert [stage.single_blocks for stage in stages] == [0, 0, 0]
+    assert [stage.changes_shape for stage in stages] == [False, True, True]
+
+
+def test_a_stage_whose_blocks_differ_is_chained_from_where_they_agree() -> None:
+    stage = stage_of(ResidualBlock, 4, 16)
+    stage[1].bn2.eps = 1e-3
+    chain_blocks(stage)
+    assert type(stage) is ChainedStage
+    assert (stage.single_blocks, stage.changes_shape) == (2, False)
 
 
 @pytest.mark.parametrize(
-    ("name", "compiled"),
+    ("name", "shortcut", "compiled"),
     [
-        ("resnet20_v1", False),
-        ("resnet20_v1", True),
-        ("plain20", False),
-        ("highway20", False),
-        ("resnet29_v2", False),
+        ("resnet20_v1", "A", False),
+        ("resnet20_v1", "A", True),
+        ("resnet20_v1", "B", False),
+        ("plain20", "A", False),
+        ("highway20", "A", False),
+        ("resnet29_v2", "A", False),
     ],
 )
-def test_a_whole_net_learns_the_same(name: str, compiled: bool) -> None:
+def test_a_whole_net_learns_the_same(name: str, shortcut: str, compiled: bool) -> None:
     """As near to the net in fp64 as the library's own bf16."""
     torch.manual_seed(4)
-    network = build_network(parse_model_name(name)).to(memory_format=torch.channels_last)
+    network = build_network(parse_model_name(name, shortcut=shortcut)).to(
+        memory_format=torch.channels_last
+    )
     on_tiles = copy.deepcopy(network)
     put_kernels_in(on_tiles)
     assert [*on_tiles.state_dict()] == [*network.state_dict()]
@@ -137,6 +182,8 @@ def test_a_whole_net_learns_the_same(name: str, compiled: bool) -> None:
     assert sum(type(module) is KernelConv2d for module in on_tiles.modules()) >= 7
     is_chained = [type(module) is ChainedStage for module in on_tiles.modules()]
     assert sum(is_chained) == (3 if name in ("resnet20_v1", "plain20") else 0)
+    halving = sum(type(module) is HalvingConv2d for module in on_tiles.modules())
+    assert halving == (0 if name == "resnet29_v2" else 2)
     errors = [sum_of_squares(found, exact) for found in (ours, library)]
     assert errors[0] < 1.2 * errors[1]
 
@@ -174,7 +221,9 @@ def test_evaluation_is_the_librarys_own() -> None:
     "layer",
     [
         nn.Conv2d(3, 16, 3, padding=1, bias=False),
-        nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False),
+        nn.Conv2d(24, 32, 3, stride=2, padding=1, bias=False),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.Conv2d(16, 32, 5, stride=2, padding=2, bias=False),
         nn.Conv2d(16, 32, 3, padding=1, bias=False),
         nn.Conv2d(16, 16, 1, bias=False),
         nn.Conv2d(16, 16, 3, padding=1),

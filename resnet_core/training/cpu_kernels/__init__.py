@@ -1,7 +1,9 @@
-"""Training steps on a CPU that multiplies tiles of bf16 (Intel AMX), in code of their own.
+"""Training steps on a CPU that multiplies bf16 (AVX512-BF16, Intel AMX), in code of their own.
 
-A tile is 32 numbers deep, and layers of CIFAR nets have 16 to 64 channels: a library leaves tiles
-half empty. `pictures.h` fills them with neighbouring pixels, `by_weights.h` finds gradients while
-pictures are in the cache, and `chain.cpp` runs residual blocks without a pass over memory of its
-own for batch norm, shortcut and ReLU. `use` puts them into a net.
+Layer by layer a step of a CIFAR net waits for memory as long as it multiplies. `chain.cpp` runs the
+blocks of a stage without a pass over memory of its own for batch norm, shortcut and ReLU, and finds
+the gradients by inputs and by weights while pictures are in the cache; `strided.cpp` halves pictures'
+sides. What they multiply with is in two kinds: `with_vectors.h` wastes no element of a vector, which
+takes a small matrix product as it is; `with_tiles.h` fills tiles, 32 numbers deep, with neighbouring
+pixels where layers have few channels. `use` puts them into a net.
 """

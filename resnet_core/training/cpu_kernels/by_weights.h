@@ -40,18 +40,21 @@ void interleave(__m256i one, __m256i other, bf16* to) {
   write_halves(_mm256_unpackhi_epi16(one, other), to + 8, to + 24);
 }
 
-// All threads' parts, as `Stack::add` leaves them, into a kernel of any strides; by all threads.
-void add_up(const Shape& shape, const float* parts, int threads, float* to, const long* strides) {
-  const int blocks = shape.channels / SIDE;
+// All threads' parts, [input block][output block][tap][16 inputs][16 outputs] each, into a kernel of
+// any strides; by all threads.
+inline void add_up(int inputs, int outputs, const float* parts, int threads, float* to,
+                   const long* strides) {
+  const int blocks = outputs / SIDE;
+  const long size = 9L * inputs * outputs;
 #pragma omp for
-  for (int block = 0; block < blocks * blocks; block++) {
+  for (int block = 0; block < inputs / SIDE * blocks; block++) {
     const float* part = parts + block * 9L * CELLS;
     float* const corner = to + block % blocks * SIDE * strides[0] + block / blocks * SIDE * strides[1];
     for (int tap = 0; tap < 9; tap++)
       for (int in = 0; in < SIDE; in++)
         for (int out = 0; out < SIDE; out++, part++) {
           float sum = 0;
-          for (int thread = 0; thread < threads; thread++) sum += part[shape.kernel() * thread];
+          for (int thread = 0; thread < threads; thread++) sum += part[size * thread];
           corner[out * strides[0] + in * strides[1] + tap / 3 * strides[2] + tap % 3 * strides[3]] = sum;
         }
   }

@@ -179,22 +179,25 @@ void before_norm(const bf16* gradient, const bf16* y, const Norm& norm, int chan
 
 // What is handed over from Python; `kept` are pictures of (convolution 1, convolution 2, block),
 // without the last block's, which are `out`. Layers are the convolutions, two a block.
+//
+// The first block may change the shape. Its first convolution is found elsewhere then, `first`, and
+// `x` is its shortcut; nothing is kept of that layer, and it has no weights here.
 struct Chain {
   int sizes[4], blocks, is_residual, threads;
   float eps;
-  const bf16 *x, *weights;  // weights packed, backward turned, [layer]
+  const bf16 *x, *first, *weights;  // weights packed, backward turned, [layer]
   const float *gamma, *beta;  // [layer][channel], as all below
   bf16 *kept, *out;
   float *mean, *variance;  // forward, the mean is a guess of itself to begin with
   const bf16* gradient;
-  bf16 *work, *to_x;  // work: two of all pictures
+  bf16 *work, *to_x;  // work: two of all pictures; to_x: by `first`, where that is given
   float *to_weights, *to_gamma, *to_beta;  // weights: [layer][out][in][3][3]
 };
 
 struct Run {
   const Chain& chain;
   const Shape shape;
-  const int layers;
+  const int layers, given;  // given: of the layers, the first ones that are found elsewhere
   std::vector<Norm> norms;
   Totals totals;
 
@@ -202,16 +205,18 @@ struct Run {
       : chain(chain),
         shape{chain.sizes[0], chain.sizes[1], chain.sizes[2], chain.sizes[3]},
         layers(2 * chain.blocks),
+        given(chain.first != nullptr),
         totals(shape.channels, chain.threads) {
     for (int layer = 0; layer < layers; layer++) norms.emplace_back(shape.channels);
   }
 
   double values() const { return double(shape.images) * shape.height * shape.width; }
-  const bf16* weights(int layer) const { return chain.weights + layer * Packing{shape.channels}.size(); }
-  bf16* convolved(int layer) const { return chain.kept + (layer + layer / 2) * shape.numbers(); }
-  bf16* made_by(int block) const {
-    return block == chain.blocks - 1 ? chain.out : chain.kept + (3 * block + 2) * shape.numbers();
+  const bf16* weights(int layer) const {
+    return chain.weights + (layer - given) * Packing{shape.channels}.size();
   }
+  bf16* kept(int place) const { return chain.kept + (place - given) * shape.numbers(); }
+  const bf16* convolved(int layer) const { return layer < given ? chain.first : kept(layer + layer / 2); }
+  bf16* made_by(int block) const { return block == chain.blocks - 1 ? chain.out : kept(3 * block + 2); }
   const bf16* given_to(int block) const { return block ? made_by(block - 1) : chain.x; }
   const bf16* shortcut_of(int block) const { return chain.is_residual ? given_to(block) : nullptr; }
 
@@ -248,6 +253,28 @@ class Forward : Run {
              shape.channels, shape.width, to, also);
   }
 
+  // What batch norm needs of a layer that is found elsewhere.
+  void measure(int layer, long picture, Sums& sums) const {
+    const long channels = shape.channels;
+    for (int channel = 0; channel < channels; channel += SIDE) {
+      const Row around = row(norms[layer].middle.begin + channel);
+      const bf16 *at = convolved(layer) + picture + channel, *const end = at + shape.picture();
+      Pair pair = sums.at(channel);
+      for (; at < end; at += channels) {
+        const Row value = widen16(at) - around;
+        pair.first += value;
+        pair.second += value * value;
+      }
+      sums.keep(channel, pair);
+    }
+  }
+
+  void convolve(Convolution& convolution, int layer, long picture, Sums& sums) const {
+    fill(convolution, layer, picture);
+    Measurer measurer{kept(layer + layer / 2) + picture, norms[layer].middle.begin, sums};
+    convolution.run(weights(layer), measurer);
+  }
+
   void fill(Convolution& convolution, int layer, long picture) const {
     if (!layer) return convolution.fill(chain.x + picture);
     for (int y = 0; y < shape.height; y++) {
@@ -274,9 +301,10 @@ class Forward : Run {
       totals.clear(share.thread);
       for (long image = share.begin; image < share.end; image++) {
         const long picture = image * shape.picture();
-        fill(convolution, layer, picture);
-        Measurer measurer{convolved(layer) + picture, norms[layer].middle.begin, sums};
-        convolution.run(weights(layer), measurer);
+        if (layer < given)
+          measure(layer, picture, sums);
+        else
+          convolve(convolution, layer, picture, sums);
         sums.add_to(totals.of(share.thread));
       }
 #pragma omp barrier
@@ -388,7 +416,7 @@ class Backward : Run {
     const Share share(shape);
     float* const part = parts.begin + shape.kernel() * share.thread;
     begin(share, sums);
-    for (int layer = layers - 1; layer >= 0; layer--) {
+    for (int layer = layers - 1; layer >= given; layer--) {
 #pragma omp single
       settle_norm(layer);
       std::fill(part, part + shape.kernel(), 0);
@@ -401,8 +429,14 @@ class Backward : Run {
       }
       stack.finish(part);
 #pragma omp barrier
-      add_up(shape, parts.begin, share.threads, chain.to_weights + layer * shape.kernel(), strides);
+      add_up(shape.channels, shape.channels, parts.begin, share.threads, chain.to_weights + (layer - given) * shape.kernel(), strides);
     }
+    if (!given) return;
+#pragma omp single
+    settle_norm(0);
+    const int pixels = int(share.end - share.begin) * shape.height * shape.width;
+    const long at = share.begin * shape.picture();
+    before_norm(inner + at, chain.first + at, norms[0], shape.channels, pixels, chain.to_x + at);
   }
 };
 

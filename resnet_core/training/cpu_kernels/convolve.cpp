@@ -12,13 +12,6 @@
 
 namespace {
 
-// Nearest bf16, ties to even.
-bf16 narrow(float number) {
-  uint32_t bits;
-  std::memcpy(&bits, &number, 4);
-  return bf16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 // What a step multiplies the k-th number of its depth by: where the weights of a block's first
 // output lie, or none where the pixel is outside of the kernel.
 struct Kernel {
@@ -109,6 +102,6 @@ extern "C" void differentiate(const bf16* x, const bf16* by_y, const bf16* turne
     }
     stack.finish(parts.begin + shape.kernel() * share.thread);
 #pragma omp barrier
-    add_up(shape, parts.begin, share.threads, by_weights, strides);
+    add_up(shape.channels, shape.channels, parts.begin, share.threads, by_weights, strides);
   }
 }

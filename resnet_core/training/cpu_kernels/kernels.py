@@ -16,14 +16,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-SOURCES = [str(Path(__file__).with_name(name)) for name in ("convolve.cpp", "chain.cpp")]
+SOURCES = [
+    str(Path(__file__).with_name(name)) for name in ("convolve.cpp", "strided.cpp", "chain.cpp")
+]
 COMPILER_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 FLAGS: dict[str, tuple[str, ...]] = {
     "tiles": ("-DWITH_TILES", "-mamx-tile", "-mamx-bf16"),
     "emulated tiles": ("-DWITH_TILES", "-DEMULATE_TILES"),
     "vectors": (),
 }
-TILE_ROWS, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
+VECTOR, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
 MOST_CHANNELS = 128
 """Wider layers fill tiles as they are."""
 
@@ -36,7 +38,7 @@ def fits_kernels(layer: nn.Conv2d) -> bool:
         is_plain
         and shape == ((3, 3), (1, 1), (1, 1), (1, 1))
         and layer.in_channels == layer.out_channels <= MOST_CHANNELS
-        and (layer.in_channels == TILE_ROWS or layer.in_channels % TILE_DEPTH == 0)
+        and (layer.in_channels == VECTOR or layer.in_channels % TILE_DEPTH == 0)
     )
 
 
@@ -92,9 +94,13 @@ def load(library: Path) -> ctypes.CDLL:
     found.pack.argtypes = [address, strides, size, address]
     found.convolve.argtypes = [*[address] * 3, sizes, size]
     found.differentiate.argtypes = [*[address] * 5, strides, sizes, size]
+    found.pack_halving.argtypes = [address, strides, *[size] * 3, address]
+    found.halve.argtypes = [*[address] * 4, size]
+    found.differentiate_halving.argtypes = [*[address] * 5, strides, address, size]
     found.chain_forward.argtypes = found.chain_backward.argtypes = [address]
-    functions = (found.pack, found.convolve, found.differentiate)
-    for function in (*functions, found.chain_forward, found.chain_backward):
+    single = (found.pack, found.convolve, found.differentiate)
+    halving = (found.pack_halving, found.halve, found.differentiate_halving)
+    for function in (*single, *halving, found.chain_forward, found.chain_backward):
         function.restype = None
     return found
 

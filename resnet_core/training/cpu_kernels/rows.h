@@ -55,6 +55,13 @@ inline void narrow16(Row numbers, bf16* to) {
   std::memcpy(to, &halves, sizeof halves);
 }
 
+// One number alone.
+inline bf16 narrow(float number) {
+  uint32_t bits;
+  std::memcpy(&bits, &number, 4);
+  return bf16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
 // Numbers where others are positive, else 0. What is no number is not cut off: it has to be seen.
 inline Row where_positive(Row others, Row numbers) { return others <= 0 ? Row{} : numbers; }
 

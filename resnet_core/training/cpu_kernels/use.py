@@ -10,6 +10,7 @@ from torch import nn
 from resnet_core.models.network import Network
 from resnet_core.training.cpu_kernels.chain import chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d
+from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halves
 from resnet_core.training.cpu_kernels.kernels import fits_kernels, kernels, unit
 
 
@@ -27,10 +28,10 @@ def use_kernels(network: nn.Module) -> None:
 
 
 def put_kernels_in(network: nn.Module, single: bool = True) -> None:
-    """Chain the blocks that can be.
+    """Chain the blocks that can be, and let convolutions that halve a picture's sides run by kernels.
 
     Args:
-        single: whether other convolutions that fit run by kernels as well.
+        single: whether other convolutions that fit do so as well.
     """
     if isinstance(network, Network):
         for stage in (network.stage1, network.stage2, network.stage3):
@@ -38,3 +39,5 @@ def put_kernels_in(network: nn.Module, single: bool = True) -> None:
     for module in network.modules():
         if single and type(module) is nn.Conv2d and fits_kernels(module):
             module.__class__ = KernelConv2d
+        elif type(module) is nn.Conv2d and halves(module):
+            module.__class__ = HalvingConv2d

@@ -1,0 +1,106 @@
+"""A single 3 × 3 convolution with stride 2, and both its gradients in one pass over its pictures."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from resnet_core.training.cpu_kernels.kernels import VECTOR, empty_like, kernels, laid_out, longs
+
+PIXELS_AT_ONCE = 16
+
+
+class HalvingConv2d(nn.Conv2d):
+    """A convolution whose training step runs by kernels, in bf16 with fp32 sums, whatever is put in."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_step = self.training and torch.is_grad_enabled()
+        if not is_step or x.shape[3] % PIXELS_AT_ONCE or x.shape[2] % 2:
+            return super().forward(x)
+        return cast(Tensor, halve(x.to(torch.bfloat16), self.weight))
+
+
+def halves(layer: nn.Conv2d) -> bool:
+    """Whether a convolution is one that the code can do."""
+    is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
+    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return (
+        is_plain
+        and shape == ((3, 3), (2, 2), (1, 1), (1, 1))
+        and layer.in_channels % VECTOR == 0
+        and layer.out_channels % VECTOR == 0
+    )
+
+
+class _Halving(ctypes.Structure):
+    """`Halving` of strided.cpp."""
+
+    _fields_ = [(name, ctypes.c_int) for name in ("images", "height", "width", "inputs", "outputs")]
+
+
+def _sizes(x: Tensor, weight: Tensor) -> Any:
+    images, inputs, height, width = x.shape
+    return ctypes.byref(_Halving(images, height, width, inputs, weight.shape[0]))
+
+
+def _pack(weight: Tensor, is_turned: bool) -> Tensor:
+    assert weight.dtype == torch.float32
+    outputs, inputs = weight.shape[:2]
+    packed = torch.empty(weight.numel(), dtype=torch.bfloat16)
+    kernels().pack_halving(
+        weight.data_ptr(), longs(weight.stride()), inputs, outputs, is_turned, packed.data_ptr()
+    )
+    return packed
+
+
+def _empty(x: Tensor, weight: Tensor) -> Tensor:
+    images, _, height, width = x.shape
+    return torch.empty(
+        images, weight.shape[0], height // 2, width // 2,
+        dtype=torch.bfloat16, memory_format=torch.channels_last,
+    )  # fmt: skip
+
+
+@torch.library.custom_op("resnet_lab::halve", mutates_args=())
+def halve(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, C, H, W) bf16 by (O, C, 3, 3) fp32 → (N, O, H / 2, W / 2) bf16, channels last."""
+    x, y, packed = laid_out(x), _empty(x, weight), _pack(weight, False)
+    threads = torch.get_num_threads()
+    kernels().halve(x.data_ptr(), packed.data_ptr(), y.data_ptr(), _sizes(x, weight), threads)
+    return y
+
+
+@halve.register_fake
+def _(x: Tensor, weight: Tensor) -> Tensor:
+    return _empty(x, weight)
+
+
+@torch.library.custom_op("resnet_lab::differentiate_halving", mutates_args=())
+def differentiate_halving(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients by the input, bf16, and by the weights, fp32 and laid out as they are."""
+    gradient, x = laid_out(gradient), laid_out(x)
+    to_x, to_weight, turned = empty_like(x), torch.empty_like(weight), _pack(weight, True)
+    kernels().differentiate_halving(
+        x.data_ptr(), gradient.data_ptr(), turned.data_ptr(), to_x.data_ptr(), to_weight.data_ptr(),
+        longs(to_weight.stride()), _sizes(x, weight), torch.get_num_threads(),
+    )  # fmt: skip
+    return to_x, to_weight
+
+
+@differentiate_halving.register_fake
+def _(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return empty_like(x), torch.empty_like(weight)
+
+
+def _keep(ctx, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    return cast(tuple[Tensor, Tensor], differentiate_halving(gradient, *ctx.saved_tensors))
+
+
+halve.register_autograd(_backward, setup_context=_keep)
