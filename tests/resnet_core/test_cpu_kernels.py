@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_core.models.blocks import ResidualBlock
+from resnet_core.models.blocks import ResidualBlock, ZeroPadShortcut
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import build_network
 from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d, convolve
-from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halve
+from resnet_core.training.cpu_kernels.halving import NO_SHORTCUT, HalvingConv2d, halve
 from resnet_core.training.cpu_kernels.kernels import FLAGS, build
 from resnet_core.training.cpu_kernels.use import put_kernels_in
 from tests.resnet_core.cpu_kernels import (
@@ -108,8 +108,9 @@ HALVED = [  # images, channels, height, width, channels that come out
 
 @pytest.mark.parametrize("shape", HALVED)
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("with_shortcut", [False, True])
 def test_a_convolution_that_halves_the_sides_is_that_of_fp64(
-    shape, layout: torch.memory_format
+    shape, layout: torch.memory_format, with_shortcut: bool
 ) -> None:
     torch.manual_seed(3)
     images, channels, height, width, outputs = shape
@@ -118,12 +119,21 @@ def test_a_convolution_that_halves_the_sides_is_that_of_fp64(
     exact_x = x.double().requires_grad_()
     exact_weight = weight.bfloat16().double().requires_grad_()
     exact = F.conv2d(exact_x, exact_weight, stride=2, padding=1)
-    gradient = laid_out(*exact.shape)
-    exact.backward(gradient.double())
+    shortcut = ZeroPadShortcut(channels, outputs, 2)
+    exact_cut = shortcut(exact_x)
+    gradient, by_cut = laid_out(*exact.shape), laid_out(*exact.shape)
+    if not with_shortcut:
+        by_cut = torch.zeros_like(by_cut)
+    torch.autograd.backward([exact, exact_cut], [gradient.double(), by_cut.double()])
     x.requires_grad_()
     weight.requires_grad_()
-    y = halve(x, weight)
-    y.backward(gradient)
+    y, cut = halve(x, weight, shortcut.before if with_shortcut else NO_SHORTCUT)
+    if with_shortcut:
+        assert torch.equal(cut.double(), exact_cut)
+        torch.autograd.backward([y, cut], [gradient, by_cut])
+    else:
+        assert not cut.numel()
+        y.backward(gradient)
     assert x.grad is not None and weight.grad is not None
     assert exact_x.grad is not None and exact_weight.grad is not None
     assert distance(y, exact) < BF16_STEP

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, ResidualBlock
+from resnet_core.training.cpu_kernels.halving import HalvingConv2d
 from resnet_core.training.cpu_kernels.kernels import (
     PIXELS_AT_ONCE,
     empty_like,
@@ -41,10 +42,12 @@ class ChainedStage(nn.Sequential):
         for block in blocks[: self.single_blocks]:
             x = block(x)
         chained = blocks[self.single_blocks :]
-        first = chained[0].conv1(x) if is_step and self.changes_shape else None
-        width = (x if first is None else first).shape[3]
-        if is_step and width % PIXELS_AT_ONCE == 0:
-            return _step(x, first, chained)
+        if is_step and self.changes_shape:
+            first, shortcut = _enter(x, chained[0])
+            if first.shape[3] % PIXELS_AT_ONCE == 0:
+                return _step(shortcut, first, chained)
+        elif is_step and x.shape[3] % PIXELS_AT_ONCE == 0:
+            return _step(x, None, chained)
         for block in chained:
             x = block(x)
         return x
@@ -82,15 +85,25 @@ def _can_chain(block: nn.Module, last: nn.Module, changes_shape: bool = False) -
     )
 
 
+def _enter(x: Tensor, block: PlainBlock) -> tuple[Tensor, Tensor]:
+    """What the first convolution of a block gives that changes the shape, and the shortcut beside it.
+
+    Plain nets have none; what stands in for it is left alone.
+    """
+    if not isinstance(block, ResidualBlock):
+        first = block.conv1(x)
+        return first, first.detach()
+    if isinstance(block.conv1, HalvingConv2d):
+        return block.conv1.with_shortcut(x, block.shortcut)
+    return block.conv1(x), block.shortcut(x)
+
+
 def _step(x: Tensor, first: Tensor | None, blocks: list[PlainBlock]) -> Tensor:
     """The blocks in training; their batch norms keep the batch's statistics as ever.
 
     Args:
-        first: what the first block's first convolution gives, if that changes the shape.
+        x, first: as `chain` takes them.
     """
-    is_residual = isinstance(blocks[0], ResidualBlock)
-    if first is not None:
-        x = blocks[0].shortcut(x) if isinstance(blocks[0], ResidualBlock) else first.detach()
     norms = [norm for block in blocks for norm in (block.bn1, block.bn2)]
     convs = [conv for block in blocks for conv in (block.conv1, block.conv2)]
     weights = [conv.weight for conv in (convs if first is None else convs[1:])]
@@ -103,7 +116,7 @@ def _step(x: Tensor, first: Tensor | None, blocks: list[PlainBlock]) -> Tensor:
         torch.stack([norm.bias for norm in norms]),
         around,
         norms[0].eps,
-        is_residual,
+        isinstance(blocks[0], ResidualBlock),
     )
     values = x.shape[0] * x.shape[2] * x.shape[3]
     unbiased = variances * (values / (values - 1))

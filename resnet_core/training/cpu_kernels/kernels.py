@@ -95,8 +95,8 @@ def load(library: Path) -> ctypes.CDLL:
     found.convolve.argtypes = [*[address] * 3, sizes, size]
     found.differentiate.argtypes = [*[address] * 5, strides, sizes, size]
     found.pack_halving.argtypes = [address, strides, *[size] * 3, address]
-    found.halve.argtypes = [*[address] * 4, size]
-    found.differentiate_halving.argtypes = [*[address] * 5, strides, address, size]
+    found.halve.argtypes = [*[address] * 5, size]
+    found.differentiate_halving.argtypes = [*[address] * 6, strides, address, size]
     found.chain_forward.argtypes = found.chain_backward.argtypes = [address]
     single = (found.pack, found.convolve, found.differentiate)
     halving = (found.pack_halving, found.halve, found.differentiate_halving)
@@ -141,4 +141,7 @@ def empty_like(x: Tensor) -> Tensor:
 
 
 def laid_out(x: Tensor) -> Tensor:
+    """bf16, channels last; what is empty, as it is."""
+    if not x.numel():
+        return x
     return x.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)

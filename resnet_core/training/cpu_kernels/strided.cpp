@@ -1,6 +1,9 @@
 // 3x3 convolutions with stride 2 and padding 1, which halve a picture's sides, and their gradients;
 // in vectors whatever the chip: they are a tenth of a net's work, and would leave tiles half empty.
 //
+// With them goes, where it is wanted, the shortcut beside such a convolution (He et al. 2015, arXiv
+// 1512.03385 §3.3, option A): every other pixel of every other line, among channels of zeros.
+//
 // Activations are (N, H, W, C) bf16. H is even, W a multiple of 16, inputs and outputs multiples of
 // 16. Sums are in fp32. The same inputs and threads give the same bits.
 
@@ -13,6 +16,7 @@ namespace {
 
 struct Halving {
   int images, height, width, inputs, outputs;  // height and width of what goes in
+  int before;  // the shortcut's channels of zeros before those of the input
   Shape into() const { return {images, height, width, inputs}; }
   Shape out() const { return {images, height / 2, width / 2, outputs}; }
   long kernel() const { return 9L * inputs * outputs; }
@@ -86,6 +90,16 @@ class Forward {
   }
 };
 
+// The shortcut of a picture.
+void cut_short(const Halving& sizes, const bf16* picture, bf16* to) {
+  const Shape from = sizes.into(), out = sizes.out();
+  std::fill(to, to + out.picture(), 0);
+  for (int y = 0; y < out.height; y++)
+    for (int x = 0; x < out.width; x++)
+      std::memcpy(to + y * out.line() + long(x) * out.channels + sizes.before,
+                  picture + 2 * y * from.line() + 2L * x * from.channels, from.channels * sizeof(bf16));
+}
+
 // The gradient by what goes in, of pictures one after another.
 class ByInput {
   const Halving& sizes;
@@ -99,7 +113,8 @@ class ByInput {
         to(sizes.out()),
         padded(long(to.height + 1) * (to.width + 1) * to.channels) {}
 
-  void run(const bf16* gradient, const bf16* turned, bf16* by_x) {
+  // `carried` is the gradient by the shortcut, if there is one.
+  void run(const bf16* gradient, const bf16* carried, const bf16* turned, bf16* by_x) {
     const int outputs = sizes.outputs;
     const long row_length = long(to.width + 1) * outputs;
     for (int line = 0; line < to.height; line++)
@@ -113,7 +128,10 @@ class ByInput {
                                 turned + in * parity.taps() * outputs, 2 * SIDE, of_line * SIDE,
                                 int(of_line) / 2, parity.lines()};
           bf16* const here = by_x + (2 * line + parity.line) * from.line() + parity.column * from.channels + in;
+          const bf16* const shortcut = carried + line * to.line() + sizes.before + in;
+          const bool is_cut = carried && !parity.line && !parity.column;
           multiply_line(factors, to.width, [&](Row sums, int x) {
+            if (is_cut) sums += widen16(shortcut + long(x) * outputs);
             narrow16(sums, here + 2L * x * from.channels);
           });
         }
@@ -205,21 +223,25 @@ extern "C" void pack_halving(const float* begin, const long* strides, int inputs
       }
 }
 
-// y = the convolution of x by packed weights.
-extern "C" void halve(const bf16* x, const bf16* weights, bf16* y, const Halving* sizes, int threads) {
+// y = the convolution of x by packed weights; and the shortcut of x, if it is wanted.
+extern "C" void halve(const bf16* x, const bf16* weights, bf16* y, bf16* shortcut, const Halving* sizes,
+                      int threads) {
 #pragma omp parallel num_threads(threads)
   {
     Forward forward(*sizes);
     const Share share(sizes->into());
-    for (long image = share.begin; image < share.end; image++)
-      forward.run(x + image * sizes->into().picture(), weights, y + image * sizes->out().picture());
+    for (long image = share.begin; image < share.end; image++) {
+      const long at = image * sizes->into().picture(), to = image * sizes->out().picture();
+      forward.run(x + at, weights, y + to);
+      if (shortcut) cut_short(*sizes, x + at, shortcut + to);
+    }
   }
 }
 
 // The gradients by x and by the weights, fp32 with any strides.
-extern "C" void differentiate_halving(const bf16* x, const bf16* by_y, const bf16* turned, bf16* by_x,
-                                      float* by_weights, const long* strides, const Halving* sizes,
-                                      int threads) {
+extern "C" void differentiate_halving(const bf16* x, const bf16* by_y, const bf16* by_shortcut,
+                                      const bf16* turned, bf16* by_x, float* by_weights,
+                                      const long* strides, const Halving* sizes, int threads) {
   Lines<float> parts(sizes->kernel() * threads);
 #pragma omp parallel num_threads(threads)
   {
@@ -229,7 +251,7 @@ extern "C" void differentiate_halving(const bf16* x, const bf16* by_y, const bf1
     float* const part = parts.begin + sizes->kernel() * share.thread;
     for (long image = share.begin; image < share.end; image++) {
       const long at = image * sizes->into().picture(), to = image * sizes->out().picture();
-      by_input.run(by_y + to, turned, by_x + at);
+      by_input.run(by_y + to, by_shortcut ? by_shortcut + to : nullptr, turned, by_x + at);
       weights.lay(x + at, by_y + to, part);
     }
     weights.finish(part);
