@@ -15,7 +15,13 @@ from resnet_core.events import Stepped
 from resnet_core.models.config import ModelConfig
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.hardware import choose_hardware, describe_environment
+from resnet_core.training.cpu_kernels.use import trains_in_chains
+from resnet_core.training.hardware import (
+    COMPILE_PAYS_AFTER_IMAGES,
+    Hardware,
+    choose_hardware,
+    describe_environment,
+)
 from resnet_core.training.loop import train
 from resnet_core.training.recipes import MOST_EPOCHS, find_recipe
 
@@ -23,17 +29,21 @@ UNTIMED_EVENTS = 2
 
 
 def engine_events(
-    model: ModelConfig, dataset: Dataset, recipe: str, folder: Path, compiled: bool
+    model: ModelConfig, dataset: Dataset, recipe: str, folder: Path, hardware: Hardware
 ) -> Iterator[Stepped]:
     """The product's own training, as a person would start it: its progress events.
 
     As long as a run can be: on a fast machine a recipe's own epochs are over before the rounds are.
 
     Args:
-        compiled: as is chosen for the recipe's own epochs.
+        hardware: as is chosen for the recipe's own epochs.
     """
     endless = find_recipe(recipe).changed(epochs=float(MOST_EPOCHS))
-    switch = "on" if compiled else "off"
+    switch = "on" if hardware.compiled else "off"
+    if hardware.own_kernels and not hardware.compiled:
+        # Too short for a step to be compiled.
+        switch = "auto"
+        endless = endless.changed(epochs=(COMPILE_PAYS_AFTER_IMAGES - 1) / len(dataset.train))
     config = TrainConfig(model, dataset.name, endless, data_folder="", compile=switch)
     for event in train(config, dataset, RunFolder(folder)):
         if isinstance(event, Stepped):
@@ -54,14 +64,14 @@ def compare_training(
     check_rounds(rounds, seconds)
     batch_size = find_recipe(recipe).batch_size
     images = round(find_recipe(recipe).epochs * len(dataset.train))
-    hardware = choose_hardware("auto", "auto", "auto", images)
+    hardware = choose_hardware("auto", "auto", "auto", images, in_chains=trains_in_chains(model))
     ours, theirs = [], []
     with (
         tempfile.TemporaryDirectory(prefix="resnet-lab-") as folder,
         textbook_apart(model, dataset.train, batch_size, hardware) as textbook,
     ):
         began = perf_counter()
-        engine = engine_events(model, dataset, recipe, Path(folder), hardware.compiled)
+        engine = engine_events(model, dataset, recipe, Path(folder), hardware)
         next(engine)
         warm_up_seconds = perf_counter() - began
         for _ in range(rounds):

@@ -17,8 +17,9 @@ from resnet_core.events import Event, Prepared, Started, Stepped
 from resnet_core.models.network import PixelModel
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
+from resnet_core.training.cpu_kernels.use import trains_in_chains
 from resnet_core.training.evaluate import EVALUATION_BATCH, evaluate
-from resnet_core.training.hardware import COMPILE_PAYS_AFTER_IMAGES, choose_hardware
+from resnet_core.training.hardware import COMPILE_PAYS_AFTER_IMAGES, Hardware, choose_hardware
 from resnet_core.training.loop import train
 from resnet_core.training.setup import images_to_compile_for
 
@@ -67,7 +68,7 @@ def estimate(config: TrainConfig) -> Estimate:
     steps_per_epoch = started.steps_per_epoch
     epoch_images = steps_per_epoch * config.recipe.batch_size
     images = images_to_compile_for(config.recipe, round(config.recipe.epochs * epoch_images))
-    hardware = choose_hardware(config.device, config.precision, config.compile, images)
+    hardware = _hardware_for(config, images)
     image_seconds = _evaluation_seconds(config, dataset.test)
     epoch_seconds = steps_per_epoch * step_seconds + started.validation_images * image_seconds
     test_seconds = len(dataset.test) * image_seconds
@@ -87,12 +88,22 @@ def estimate(config: TrainConfig) -> Estimate:
 def _probe_of(config: TrainConfig, train_images: int) -> TrainConfig:
     """Long enough to be measured, whatever was asked for, by the kernels that the run itself uses."""
     images = images_to_compile_for(config.recipe, round(config.recipe.epochs * train_images))
-    hardware = choose_hardware(config.device, config.precision, config.compile, images)
+    hardware = _hardware_for(config, images)
     if not hardware.own_kernels:
         return replace(config, compile="off", recipe=config.recipe.changed(epochs=PROBE_EPOCHS))
     # Compiling the step would take longer than the probe.
     epochs = (COMPILE_PAYS_AFTER_IMAGES - 1) / train_images
     return replace(config, compile="auto", recipe=config.recipe.changed(epochs=epochs))
+
+
+def _hardware_for(config: TrainConfig, images: int) -> Hardware:
+    return choose_hardware(
+        config.device,
+        config.precision,
+        config.compile,
+        images,
+        in_chains=trains_in_chains(config.model),
+    )
 
 
 def _probe(events: Iterator[Event]) -> tuple[Stepped, Stepped, float]:

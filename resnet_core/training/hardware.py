@@ -87,12 +87,19 @@ class Hardware:
 
 
 def choose_hardware(
-    device: str, precision: str, compiled: str, train_images: int, team: Team = ALONE
+    device: str,
+    precision: str,
+    compiled: str,
+    train_images: int,
+    team: Team = ALONE,
+    in_chains: bool = False,
 ) -> Hardware:
     """Resolve `auto`: a GPU if there is one, bf16 where the chip multiplies it natively.
 
     Args:
         train_images: images a process will see in the run, to judge whether compiling pays back.
+        in_chains: whether the net's blocks train in chains where the kit's own kernels are used,
+            which are most of its step then; other nets use kernels on tiles alone.
         team: each member of several takes the GPU of its own number.
 
     Raises:
@@ -123,8 +130,12 @@ def choose_hardware(
     chosen = torch.device(device)
     if precision == "auto":
         precision = "bf16" if has_native_bf16(chosen) else "fp32"
-    own_kernels = precision == "bf16" and _should_build(compiled, train_images, chosen)
-    return Hardware(chosen, precision, _should_compile(compiled, train_images, chosen), own_kernels)
+    gains = in_chains or unit() == "tiles"
+    own_kernels = precision == "bf16" and gains and _should_build(compiled, train_images, chosen)
+    is_compiled = _should_compile(compiled, train_images, chosen)
+    if own_kernels and in_chains and compiled == "auto":
+        is_compiled = False
+    return Hardware(chosen, precision, is_compiled, own_kernels)
 
 
 def has_native_bf16(device: torch.device) -> bool:

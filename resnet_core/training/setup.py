@@ -25,7 +25,7 @@ from resnet_core.runs.checkpoint import Progress, load_checkpoint
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.compiled_blocks import compile_blocks
 from resnet_core.training.config import TrainConfig
-from resnet_core.training.cpu_kernels.use import use_kernels
+from resnet_core.training.cpu_kernels.use import trains_in_chains, use_kernels
 from resnet_core.training.distributed import Team
 from resnet_core.training.feed import PictureFeed, make_feed
 from resnet_core.training.graphed import GraphedStep, can_graph
@@ -104,7 +104,12 @@ def set_up(config: TrainConfig, dataset: Dataset, folder: RunFolder, team: Team)
     if config.threads:
         torch.set_num_threads(config.threads)
     hardware = choose_hardware(
-        config.device, config.precision, config.compile, images_to_compile_for(recipe, images), team
+        config.device,
+        config.precision,
+        config.compile,
+        images_to_compile_for(recipe, images),
+        team,
+        trains_in_chains(config.model),
     )
     if hardware.device.type == "cpu":
         keep_what_is_freed()

@@ -23,6 +23,7 @@ from resnet_core.training.hardware import Hardware
 from resnet_core.training.recipes import find_recipe
 
 MODEL = parse_model_name("resnet8_v1")
+PLAIN = Hardware(torch.device("cpu"), "fp32", compiled=False)
 ELSEWHERE = torch.device("meta")
 """A device that is not the CPU and exists everywhere: it has shapes and no numbers."""
 
@@ -72,7 +73,7 @@ def test_both_are_timed_on_the_device_that_the_engine_chooses(
             yield Stepped(step, 1_000_000, 1, 0.1, 2.0, 90.0, 100.0, 1.0, {})
 
     monkeypatch.setattr(
-        training_speed, "choose_hardware", lambda *_: Elsewhere(ELSEWHERE, "fp32", False)
+        training_speed, "choose_hardware", lambda *_, **__: Elsewhere(ELSEWHERE, "fp32", False)
     )
     monkeypatch.setattr(training_speed, "engine_events", events)
     here = lambda *asked: nullcontext(Textbook(*asked))  # noqa: E731
@@ -95,7 +96,7 @@ def test_a_recipes_end_does_not_end_the_measurement(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_speed, "find_recipe", lambda _: short)
         patch.setattr(loop, "STEP_EVENT_EVERY_SECONDS", 0.0)
-        events = engine_events(MODEL, dataset, "fast", tmp_path / "run", compiled=False)
+        events = engine_events(MODEL, dataset, "fast", tmp_path / "run", PLAIN)
         steps = [next(events).step for _ in range(12)]  # an epoch has three
     assert steps == list(range(1, 13))
 

@@ -12,15 +12,15 @@ from torch import nn
 from resnet_core.data.dataset import load_dataset
 from resnet_core.display import describe_event
 from resnet_core.events import Event, Started, Stepped
-from resnet_core.models.config import parse_model_name
-from resnet_core.models.network import build_network
+from resnet_core.models.config import SHORTCUTS, parse_model_name
+from resnet_core.models.network import Network, build_network
 from resnet_core.runs.folder import RunFolder
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.cpu_kernels import chain, use
 from resnet_core.training.cpu_kernels.chain import ChainedStage
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d
 from resnet_core.training.cpu_kernels.kernels import has_compiler
-from resnet_core.training.cpu_kernels.use import put_kernels_in, use_kernels
+from resnet_core.training.cpu_kernels.use import put_kernels_in, trains_in_chains, use_kernels
 from resnet_core.training.hardware import KERNELS_PAY_AFTER_IMAGES, choose_hardware
 from resnet_core.training.loop import train
 from resnet_core.training.recipes import find_recipe
@@ -46,13 +46,47 @@ def test_they_are_chosen_where_they_pay(
     monkeypatch, chip: str, precision: str, switch: str, images: int, chosen: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {chip: True})
-    assert choose_hardware("cpu", precision, switch, images).own_kernels is chosen
+    hardware = choose_hardware("cpu", precision, switch, images, in_chains=True)
+    assert hardware.own_kernels is chosen
+
+
+@HAS_COMPILER
+@pytest.mark.parametrize(
+    ("chip", "in_chains", "switch", "own_kernels", "compiled"),
+    [
+        ("avx512_bf16", True, "auto", True, False),
+        ("avx512_bf16", True, "on", True, True),
+        ("avx512_bf16", False, "auto", False, True),
+        ("amx_bf16", True, "auto", True, False),
+        ("amx_bf16", False, "auto", True, True),
+    ],
+)
+def test_a_step_of_chains_is_compiled_only_when_asked(
+    monkeypatch, chip: str, in_chains: bool, switch: str, own_kernels: bool, compiled: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {chip: True})
+    hardware = choose_hardware("cpu", "auto", switch, 10**9, in_chains=in_chains)
+    assert (hardware.own_kernels, hardware.compiled) == (own_kernels, compiled)
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+@pytest.mark.parametrize("name", ["plain20", "resnet8_v1", "resnet29_v2", "highway20"])
+def test_nets_said_to_train_in_chains_do(name: str, shortcut: str) -> None:
+    if (name, shortcut) == ("highway20", "tutorial"):
+        return  # there are none
+    config = parse_model_name(name, shortcut=shortcut)
+    network = build_network(config)
+    put_kernels_in(network)
+    assert isinstance(network, Network)
+    stages = (network.stage1, network.stage2, network.stage3)
+    in_chains = all(type(stage) is ChainedStage and stage.single_blocks == 0 for stage in stages)
+    assert in_chains is trains_in_chains(config)
 
 
 def test_without_a_compiler_they_are_not_chosen(monkeypatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     monkeypatch.setenv("PATH", "")
-    assert not choose_hardware("cpu", "auto", "on", 10**9).own_kernels
+    assert not choose_hardware("cpu", "auto", "on", 10**9, in_chains=True).own_kernels
 
 
 def start(folder: Path, epochs: float) -> tuple[Started, Iterator[Event]]:

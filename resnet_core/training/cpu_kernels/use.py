@@ -7,11 +7,17 @@ import warnings
 
 from torch import nn
 
+from resnet_core.models.config import ModelConfig
 from resnet_core.models.network import Network
 from resnet_core.training.cpu_kernels.chain import chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d
 from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halves
 from resnet_core.training.cpu_kernels.kernels import fits_kernels, kernels, unit
+
+
+def trains_in_chains(config: ModelConfig) -> bool:
+    """Whether all blocks of a net train in chains, which leave compiling nothing to make faster."""
+    return config.family in ("plain", "resnet_v1") and config.shortcut != "tutorial"
 
 
 def use_kernels(network: nn.Module) -> None:
