@@ -54,7 +54,7 @@ class TrainConfig:
     precision: str = "auto"
     """Number format of convolutions: auto, fp32 or bf16."""
     compile: str = "auto"
-    """Whether to compile the step: auto (where it pays back), on or off."""
+    """Whether to compile the step, or kernels for it: auto (where it pays back), on or off."""
     threads: int = 0
     """CPU threads, 0 for all."""
 

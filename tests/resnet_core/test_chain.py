@@ -1,4 +1,4 @@
-"""Blocks that are one operation on tiles give what their layers give, one by one."""
+"""Blocks that are one operation give what their layers give, one by one."""
 
 from __future__ import annotations
 

@@ -182,17 +182,17 @@ def test_a_whole_net_learns_the_same(name: str, shortcut: str, compiled: bool) -
     network = build_network(parse_model_name(name, shortcut=shortcut)).to(
         memory_format=torch.channels_last
     )
-    on_tiles = copy.deepcopy(network)
-    put_kernels_in(on_tiles)
-    assert [*on_tiles.state_dict()] == [*network.state_dict()]
+    by_kernels = copy.deepcopy(network)
+    put_kernels_in(by_kernels)
+    assert [*by_kernels.state_dict()] == [*network.state_dict()]
     images, labels = torch.randn(8, 3, 32, 32), torch.arange(8)
     exact = gradients_of(network.double(), images.double(), labels, torch.float64)
     library = gradients_of(network.float(), images, labels, torch.bfloat16)
-    ours = gradients_of(on_tiles, images, labels, torch.bfloat16, compiled)
-    assert sum(type(module) is KernelConv2d for module in on_tiles.modules()) >= 7
-    is_chained = [type(module) is ChainedStage for module in on_tiles.modules()]
+    ours = gradients_of(by_kernels, images, labels, torch.bfloat16, compiled)
+    assert sum(type(module) is KernelConv2d for module in by_kernels.modules()) >= 7
+    is_chained = [type(module) is ChainedStage for module in by_kernels.modules()]
     assert sum(is_chained) == (3 if name in ("resnet20_v1", "plain20") else 0)
-    halving = sum(type(module) is HalvingConv2d for module in on_tiles.modules())
+    halving = sum(type(module) is HalvingConv2d for module in by_kernels.modules())
     assert halving == (0 if name == "resnet29_v2" else 2)
     errors = [sum_of_squares(found, exact) for found in (ours, library)]
     assert errors[0] < 1.2 * errors[1]

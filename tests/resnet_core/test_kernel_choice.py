@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from resnet_core.training.loop import train
 from resnet_core.training.recipes import find_recipe
 from tests.resnet_core.cpu_kernels import ON_LINUX_AND_X86
 
-HAS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+HAS_COMPILER = pytest.mark.skipif(
+    sys.platform != "linux" or not has_compiler(), reason="needs Linux and a C++ compiler"
+)
 
 
 @pytest.mark.parametrize(

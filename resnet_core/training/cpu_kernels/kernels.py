@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -51,7 +52,12 @@ def find_compiler() -> str | None:
 
 
 def unit() -> str | None:
-    """What this chip multiplies bf16 with: tiles (AMX), vectors (AVX512-BF16), or nothing of its own."""
+    """What this chip multiplies bf16 with: tiles (AMX), vectors (AVX512-BF16), or nothing of its own.
+
+    Under Linux, whose compilers these kernels are built with.
+    """
+    if sys.platform != "linux":
+        return None
     has = torch.cpu.get_capabilities()
     return "tiles" if has.get("amx_bf16") else "vectors" if has.get("avx512_bf16") else None
 
