@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from resnet_core.data.dataset import load_dataset
@@ -16,6 +17,7 @@ from resnet_core.events import Event, Started, Stepped
 from resnet_core.models.config import SHORTCUTS, parse_model_name
 from resnet_core.models.network import Network, build_network
 from resnet_core.runs.folder import RunFolder
+from resnet_core.training import hardware, loop
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.cpu_kernels import chain, use
 from resnet_core.training.cpu_kernels.chain import ChainedStage
@@ -49,8 +51,8 @@ def test_they_are_chosen_where_they_pay(
     monkeypatch, chip: str, precision: str, switch: str, images: int, chosen: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {chip: True})
-    hardware = choose_hardware("cpu", precision, switch, images, in_chains=True)
-    assert hardware.own_kernels is chosen
+    chosen_here = choose_hardware("cpu", precision, switch, images, in_chains=True)
+    assert chosen_here.own_kernels is chosen
 
 
 @HAS_COMPILER
@@ -68,8 +70,8 @@ def test_a_step_of_chains_is_compiled_only_when_asked(
     monkeypatch, chip: str, in_chains: bool, switch: str, own_kernels: bool, compiled: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {chip: True})
-    hardware = choose_hardware("cpu", "auto", switch, 10**9, in_chains=in_chains)
-    assert (hardware.own_kernels, hardware.compiled) == (own_kernels, compiled)
+    found = choose_hardware("cpu", "auto", switch, 10**9, in_chains=in_chains)
+    assert (found.own_kernels, found.compiled) == (own_kernels, compiled)
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
@@ -116,6 +118,35 @@ def test_a_run_of_some_length_trains_by_them(monkeypatch, tmp_path: Path) -> Non
     next(event for event in events if isinstance(event, Stepped))
     events.close()  # type: ignore[attr-defined]
     assert chained[:3] == [128] * 3
+
+
+@ON_LINUX_AND_X86
+@HAS_COMPILER
+def test_a_run_by_them_that_is_broken_off_goes_on_to_the_same_weights(
+    monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(hardware, "KERNELS_PAY_AFTER_IMAGES", 0)
+    monkeypatch.setattr(loop, "STEP_EVENT_EVERY_SECONDS", 0.0)
+    config = TrainConfig(
+        parse_model_name("resnet8_v1"), "shapes", find_recipe("taste").changed(epochs=0.3),
+        data_folder="", device="cpu", checkpoint_seconds=0.0,
+    )  # fmt: skip
+    dataset = load_dataset("shapes", tmp_path)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    for _ in train(config, dataset, whole):
+        pass
+    events = train(config, dataset, broken)
+    next(event for event in events if isinstance(event, Stepped) and event.step == 9)
+    events.close()  # type: ignore[attr-defined]
+    resumed = train(config, dataset, broken)
+    started = next(resumed)
+    assert isinstance(started, Started) and started.own_kernels and started.step > 0
+    for _ in resumed:
+        pass
+    once, again = (load_file(folder.last_model_file) for folder in (whole, broken))
+    assert once.keys() == again.keys()
+    assert all(torch.equal(once[name], again[name]) for name in once)
 
 
 def test_a_short_run_does_not_wait_for_them(monkeypatch, tmp_path: Path) -> None:

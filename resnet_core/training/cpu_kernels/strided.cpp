@@ -1,5 +1,5 @@
 // 3x3 convolutions with stride 2 and padding 1, which halve a picture's sides, and their gradients;
-// in vectors whatever the chip: they are a tenth of a net's work, and would leave tiles half empty.
+// in vectors whatever the chip: a net has two of them, of half the others' work.
 //
 // With them goes, where it is wanted, the shortcut beside such a convolution (He et al. 2015, arXiv
 // 1512.03385 §3.3, option A): every other pixel of every other line, among channels of zeros.
@@ -128,10 +128,10 @@ class ByInput {
                                 turned + in * parity.taps() * outputs, 2 * SIDE, of_line * SIDE,
                                 int(of_line) / 2, parity.lines()};
           bf16* const here = by_x + (2 * line + parity.line) * from.line() + parity.column * from.channels + in;
-          const bf16* const shortcut = carried + line * to.line() + sizes.before + in;
-          const bool is_cut = carried && !parity.line && !parity.column;
+          const bool was_taken = carried && !parity.line && !parity.column;
+          const bf16* const shortcut = was_taken ? carried + line * to.line() + sizes.before + in : nullptr;
           multiply_line(factors, to.width, [&](Row sums, int x) {
-            if (is_cut) sums += widen16(shortcut + long(x) * outputs);
+            if (shortcut) sums += widen16(shortcut + long(x) * outputs);
             narrow16(sums, here + 2L * x * from.channels);
           });
         }
