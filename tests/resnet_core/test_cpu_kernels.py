@@ -57,9 +57,13 @@ def test_values_and_gradients_are_those_of_fp64(shape, layout: torch.memory_form
     weight.requires_grad_()
     y = convolve(x, weight)
     y.backward(gradient)
+    assert distance(y, exact) < BF16_STEP
+    check_gradients(x, weight, exact_x, exact_weight)
+
+
+def check_gradients(x: Tensor, weight: Tensor, exact_x: Tensor, exact_weight: Tensor) -> None:
     assert x.grad is not None and weight.grad is not None
     assert exact_x.grad is not None and exact_weight.grad is not None
-    assert distance(y, exact) < BF16_STEP
     assert distance(x.grad, exact_x.grad) < BF16_STEP
     assert distance(weight.grad, exact_weight.grad) < 1e-5  # never rounded to bf16
     assert weight.grad.stride() == weight.stride()
@@ -134,12 +138,8 @@ def test_a_convolution_that_halves_the_sides_is_that_of_fp64(
     else:
         assert not cut.numel()
         y.backward(gradient)
-    assert x.grad is not None and weight.grad is not None
-    assert exact_x.grad is not None and exact_weight.grad is not None
     assert distance(y, exact) < BF16_STEP
-    assert distance(x.grad, exact_x.grad) < BF16_STEP
-    assert distance(weight.grad, exact_weight.grad) < 1e-5  # never rounded to bf16
-    assert weight.grad.stride() == weight.stride()
+    check_gradients(x, weight, exact_x, exact_weight)
 
 
 def test_what_the_code_can_not_read_is_refused() -> None:

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import ZeroPadShortcut
-from resnet_core.training.cpu_kernels.kernels import VECTOR, empty_like, kernels, laid_out, longs
+from resnet_core.training.cpu_kernels.kernels import (
+    VECTOR,
+    empty_like,
+    is_plain_3x3,
+    kernels,
+    laid_out,
+    longs,
+)
 
 PIXELS_AT_ONCE = 16
 NO_SHORTCUT = -1
@@ -36,12 +43,9 @@ class HalvingConv2d(nn.Conv2d):
 
 
 def halves(layer: nn.Conv2d) -> bool:
-    """Whether a convolution is one that the code can do."""
-    is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
-    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    """Whether a convolution is one that the code can do with stride 2."""
     return (
-        is_plain
-        and shape == ((3, 3), (2, 2), (1, 1), (1, 1))
+        is_plain_3x3(layer, stride=2)
         and layer.in_channels % VECTOR == 0
         and layer.out_channels % VECTOR == 0
     )

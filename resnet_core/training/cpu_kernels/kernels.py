@@ -32,15 +32,19 @@ MOST_CHANNELS = 128
 
 
 def fits_kernels(layer: nn.Conv2d) -> bool:
-    """Whether a convolution is one that the code can do."""
-    is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
-    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    """Whether a convolution is one that the code can do with stride 1."""
     return (
-        is_plain
-        and shape == ((3, 3), (1, 1), (1, 1), (1, 1))
+        is_plain_3x3(layer, stride=1)
         and layer.in_channels == layer.out_channels <= MOST_CHANNELS
         and (layer.in_channels == VECTOR or layer.in_channels % TILE_DEPTH == 0)
     )
+
+
+def is_plain_3x3(layer: nn.Conv2d, stride: int) -> bool:
+    """Whether a convolution has kernels of 3 × 3, padding 1, no bias and nothing special."""
+    is_plain = layer.bias is None and layer.groups == 1 and layer.padding_mode == "zeros"
+    shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return is_plain and shape == ((3, 3), (stride, stride), (1, 1), (1, 1))
 
 
 def has_compiler() -> bool:

@@ -47,6 +47,26 @@ class Lines {
   void clear() { std::fill(begin, begin + size, Number(0)); }
 };
 
+// A picture in a border of zeros.
+class Padded {
+ protected:
+  const Shape& shape;
+  Lines<bf16> padded;
+
+ public:
+  // `behind` more pixels may be read behind it: numbers, which nobody keeps.
+  explicit Padded(const Shape& shape, int behind = 0)
+      : shape(shape), padded((long(shape.height + 2) * shape.row() + behind) * shape.channels) {}
+
+  // Where a line of the picture goes.
+  bf16* line(int y) { return padded.begin + (long(y + 1) * shape.row() + 1) * shape.channels; }
+
+  void fill(const bf16* picture) {
+    for (int y = 0; y < shape.height; y++)
+      std::memcpy(line(y), picture + y * shape.line(), shape.line() * sizeof(bf16));
+  }
+};
+
 // Writes a convolution down as it is.
 struct Writer {
   bf16* to;

@@ -31,12 +31,10 @@ struct Packing {
 };
 
 // Convolves pictures of one shape, one after another: fill `line(0)` to `line(height - 1)`, run.
-class Convolution {
-  const Shape& shape;
+class Convolution : public Padded {
   const Packing packing;
   const int wide;  // numbers of the pixels that are found together
   const std::vector<long> steps;
-  Lines<bf16> padded;
 
   // Where the numbers of a step's depth lie: two pixels side by side, or 32 channels of one.
   std::vector<long> offsets() const {
@@ -107,21 +105,12 @@ class Convolution {
   }
 
  public:
-  // The last tiles reach behind the picture: what lies there is read, and has to be a number.
+  // The last tiles reach behind the picture.
   explicit Convolution(const Shape& shape)
-      : shape(shape),
+      : Padded(shape, 4 * SIDE + 4),
         packing{shape.channels},
         wide(shape.channels * packing.together()),
-        steps(offsets()),
-        padded((long(shape.height + 2) * shape.row() + 4 * SIDE + 4) * shape.channels) {}
-
-  // Where a line of the picture goes.
-  bf16* line(int y) { return padded.begin + (long(y + 1) * shape.row() + 1) * shape.channels; }
-
-  void fill(const bf16* picture) {
-    for (int y = 0; y < shape.height; y++)
-      std::memcpy(line(y), picture + y * shape.line(), shape.line() * sizeof(bf16));
-  }
+        steps(offsets()) {}
 
   // `taker.at(channel)` is handed the sums of 16 channels, pixel by pixel, with where they belong
   // in the picture; `taker.done(channel, …)` gets it back after a tile of them.

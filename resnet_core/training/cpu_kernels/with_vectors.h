@@ -23,10 +23,7 @@ struct Packing {
 };
 
 // Convolves pictures of one shape, one after another: fill `line(0)` to `line(height - 1)`, run.
-class Convolution {
-  const Shape& shape;
-  Lines<bf16> padded;
-
+class Convolution : public Padded {
   template <int PIXELS, class Taker>
   void find(int y, int x, int block, const bf16* weights, Taker& taker) const {
     const int channels = shape.channels;
@@ -53,16 +50,7 @@ class Convolution {
   }
 
  public:
-  explicit Convolution(const Shape& shape)
-      : shape(shape), padded(long(shape.height + 2) * shape.row() * shape.channels) {}
-
-  // Where a line of the picture goes.
-  bf16* line(int y) { return padded.begin + (long(y + 1) * shape.row() + 1) * shape.channels; }
-
-  void fill(const bf16* picture) {
-    for (int y = 0; y < shape.height; y++)
-      std::memcpy(line(y), picture + y * shape.line(), shape.line() * sizeof(bf16));
-  }
+  explicit Convolution(const Shape& shape) : Padded(shape) {}
 
   // `taker.at(channel)` is handed the sums of 16 channels, pixel by pixel, with where they belong
   // in the picture; `taker.done(channel, …)` gets it back after some of them.
