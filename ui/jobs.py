@@ -31,6 +31,21 @@ def runs_folder() -> Path:
     return default_runs_folder().resolve()
 
 
+def make_runs_folder() -> None:
+    """Let there be a folder of runs, before anything is asked that would be kept in it.
+
+    Raises:
+        ConfigError: it can't be made, a file has its name say.
+    """
+    runs = runs_folder()
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{runs} can't be made ({error.strerror}): choose another folder with --runs."
+        ) from None
+
+
 def run_named(name: str) -> RunFolder:
     """A run of this app.
 

@@ -66,9 +66,11 @@ def build_app() -> gr.Blocks:
     """All pages, wired but not served.
 
     Raises:
-        LabError: the engine that was asked for can't be used here.
+        LabError: the engine that was asked for can't be used here, or there can't be a folder of
+            runs.
     """
     check_forced_engine()
+    jobs.make_runs_folder()
     keep_in(jobs.runs_folder())
     with gr.Blocks(
         title="ResNet Lab",

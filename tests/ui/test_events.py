@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Iterator
 
 import gradio as gr
 import pytest
@@ -14,8 +15,10 @@ from ui.layout import build_app
 
 
 @pytest.fixture(scope="module")
-def events() -> list:
-    return list(build_app().fns.values())
+def events() -> Iterator[list]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", "")  # an app chooses one, which the next tests are not to get
+        yield list(build_app().fns.values())
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,19 @@ def test_a_taken_port_is_one_clear_line() -> None:
         (["--data", "README.md"], "README.md is a file: choose a folder with --data."),
     ],
 )
-def test_a_wrong_place_is_one_clear_line(words: list[str], said: str) -> None:
+@pytest.mark.parametrize("uploads", [None, "elsewhere"])
+def test_a_wrong_place_is_one_clear_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
+    uploads: str | None,
+) -> None:
+    """Also where uploads are kept elsewhere, so that the folder of runs is not needed for them."""
+    if uploads:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / uploads))
+    else:
+        monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
     done = start("--no-browser", *words)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
