@@ -17,7 +17,9 @@ from ui.layout import build_app
 @pytest.fixture(scope="module")
 def events() -> Iterator[list]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", "")  # an app chooses one, which the next tests are not to get
+        patch.setenv(
+            "GRADIO_TEMP_DIR", ""
+        )  # an app chooses one, which the next tests are not to get
         yield list(build_app().fns.values())
 
 
