@@ -26,15 +26,29 @@ def orthogonalise(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:
 
     Newton-Schulz iteration: matrix products only, no decomposition.
     """
-    a, b, c = QUINTIC
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-    for _ in range(iterations):
-        gram = x @ x.mT
-        # a x + (b G + c G G) x, in as few kernels as there are: a GPU waits for each of them.
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    x = _iterated(x @ x.mT, iterations) @ x
     return x.mT if is_tall else x
+
+
+def _iterated(gram: Tensor, iterations: int) -> Tensor:
+    """What the iteration multiplies X by in all, found from G = X X^T alone.
+
+    A step takes X to P X, where P = a I + b G + c G G, and so G to P G P; a kernel's rows are a
+    ninth of its columns, so G is by far the smaller to work on. In as few products as there are,
+    without P itself: a GPU waits for each.
+    """
+    a, b, c = QUINTIC
+    whole = torch.eye(gram.shape[1], device=gram.device, dtype=gram.dtype).expand_as(gram)
+    for iteration in range(iterations):
+        rest = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)  # P - a I
+        whole = torch.baddbmm(whole, rest, whole, beta=a)
+        if iteration + 1 < iterations:
+            half = torch.baddbmm(gram, rest, gram, beta=a)
+            gram = torch.baddbmm(half, half, rest, beta=a)
+    return whole
 
 
 class Muon(Optimizer):

@@ -80,11 +80,8 @@ def make_optimizers(recipe: Recipe, network: nn.Module, devices: int = 1) -> Opt
     if recipe.optimizer == "adam":
         # Epsilon as in Keras; L2 goes through the gradient, as a loss term does.
         return OptimizerSet(Adam(groups, lr=lr, eps=1e-7))
-    # Fused, it takes a rate that lies on the GPU.
-    on_gpu = groups[0]["params"][0].is_cuda
-    sgd = SGD(
-        groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=on_gpu or None
-    )
+    # Fused, it goes over all parameters at once, and takes a rate that lies on the GPU.
+    sgd = SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
     if not kernels:
         return OptimizerSet(sgd)
     turned = _by_share(kernels, shares, recipe.muon_lr)

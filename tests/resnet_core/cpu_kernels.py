@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_core.models.blocks import PlainBlock, Style
-from resnet_core.training.cpu_kernels import chain, convolution
+from resnet_core.training.cpu_kernels import chain, convolution, stem
 from resnet_core.training.cpu_kernels import kernels as kernels_module
 from resnet_core.training.cpu_kernels.kernels import FLAGS, build, unit
 
@@ -29,7 +29,7 @@ def kernels_in_place(multiplier: str) -> Iterator[None]:
     built = build(FLAGS["emulated tiles" if is_emulated else multiplier])
     assert built.ask_for_unit() == 0
     with pytest.MonkeyPatch.context() as patch:
-        for module in (kernels_module, chain, convolution):
+        for module in (kernels_module, chain, convolution, stem):
             patch.setattr(module, "kernels", lambda: built)
         yield
 

@@ -7,80 +7,10 @@
 // and cut off at zero while the next convolution reads them; backward likewise. Of a block memory
 // holds both convolutions' outputs, as bf16, and what comes out of it.
 
-#include <cmath>
-
 #include "convolution.h"
+#include "norm.h"
 
 namespace {
-
-// What batch norm needs of a layer: a channel's two sums, of each thread's pictures.
-class Totals {
-  const int channels;
-  std::vector<double> sums;  // [thread][2][channel]
-
- public:
-  Totals(int channels, int threads) : channels(channels), sums(2L * channels * threads) {}
-  double* of(int thread) { return sums.data() + 2L * channels * thread; }
-  void clear(int thread) { std::fill(of(thread), of(thread) + 2 * channels, 0); }
-  double total(int which, int channel) const {
-    double found = 0;
-    for (size_t at = which * channels + channel; at < sums.size(); at += 2 * channels)
-      found += sums[at];
-    return found;
-  }
-};
-
-// Sums of 16 channels of a picture: in registers while a tile is read, in fp32 a picture, in fp64
-// from picture to picture.
-struct Pair {
-  Row first, second;
-};
-
-class Sums {
-  const int channels;
-  Lines<float> now;
-
- public:
-  explicit Sums(int channels) : channels(channels), now(2 * channels) {}
-  Pair at(int channel) const { return {row(now.begin + channel), row(now.begin + channels + channel)}; }
-  void keep(int channel, const Pair& pair) {
-    put(pair.first, now.begin + channel);
-    put(pair.second, now.begin + channels + channel);
-  }
-  void add_to(double* totals) {
-    for (int i = 0; i < 2 * channels; i++) totals[i] += now.begin[i];
-    now.clear();
-  }
-};
-
-// Batch norm of one layer: a channel times `scale` plus `shift`, and back.
-struct Norm {
-  Lines<float> scale, shift, middle;  // middle: what sums are taken around
-  Lines<float> of_y, rest;            // the gradient: by_z * scale + y * of_y + rest
-  explicit Norm(int channels)
-      : scale(channels), shift(channels), middle(channels), of_y(channels), rest(channels) {}
-};
-
-// Forward: writes a convolution down, and adds up its values, as they are kept, and their squares.
-struct Measurer {
-  bf16* to;
-  const float* around;
-  Sums& sums;
-  struct At {
-    bf16* to;
-    Row around;
-    Pair pair;
-    void take(Row sums, long place) {
-      const Halves kept = narrowed(sums);
-      std::memcpy(to + place, &kept, sizeof kept);
-      const Row values = widened(kept) - around;
-      pair.first += values;
-      pair.second += values * values;
-    }
-  };
-  At at(int channel) const { return {to, row(around + channel), sums.at(channel)}; }
-  void done(int channel, const At& at) { sums.keep(channel, at.pair); }
-};
 
 // Backward, between a block's convolutions: the gradient by the first one's normalised output,
 // where that is positive; adds up what batch norm needs of it.
@@ -151,32 +81,6 @@ struct LastGradient {
   void done(int, const At&) const {}
 };
 
-// relu(y * scale + shift + added) of some pixels; `also`, if given, gets the same.
-void activate(const bf16* y, const Norm& norm, const bf16* added, int channels, int pixels, bf16* to,
-              bf16* also) {
-  for (int channel = 0; channel < channels; channel += SIDE) {
-    const Row scale = row(norm.scale.begin + channel), shift = row(norm.shift.begin + channel);
-    for (long at = channel; at < long(pixels) * channels; at += channels) {
-      Row value = widen16(y + at) * scale + shift;
-      if (added) value += widen16(added + at);
-      value = where_positive(value, value);
-      narrow16(value, to + at);
-      if (also) narrow16(value, also + at);
-    }
-  }
-}
-
-// The gradient by y of some pixels, of that by what batch norm makes of it.
-void before_norm(const bf16* gradient, const bf16* y, const Norm& norm, int channels, int pixels,
-                 bf16* to) {
-  for (int channel = 0; channel < channels; channel += SIDE) {
-    const Row scale = row(norm.scale.begin + channel), of_y = row(norm.of_y.begin + channel),
-              rest = row(norm.rest.begin + channel);
-    for (long at = channel; at < long(pixels) * channels; at += channels)
-      narrow16(widen16(gradient + at) * scale + widen16(y + at) * of_y + rest, to + at);
-  }
-}
-
 // What is handed over from Python; `kept` are pictures of (convolution 1, convolution 2, block),
 // without the last block's, which are `out`. Layers are the convolutions, two a block.
 //
@@ -191,7 +95,7 @@ struct Chain {
   float *mean, *variance;  // forward, the mean is a guess of itself to begin with
   const bf16* gradient;
   bf16 *work, *to_x;  // work: two of all pictures; to_x: by `first`, where that is given
-  float *to_weights, *to_gamma, *to_beta;  // weights: [layer][out][in][3][3]
+  float *to_weights, *to_gamma, *to_beta;  // weights: [layer][out][3][3][in]
 };
 
 struct Run {
@@ -220,32 +124,14 @@ struct Run {
   const bf16* given_to(int block) const { return block ? made_by(block - 1) : chain.x; }
   const bf16* shortcut_of(int block) const { return chain.is_residual ? given_to(block) : nullptr; }
 
-  void set_scale(int layer, int channel, double mean, double variance) {
-    const long at = long(layer) * shape.channels + channel;
-    const double scale = chain.gamma[at] / std::sqrt(variance + chain.eps);
-    norms[layer].scale.begin[channel] = float(scale);
-    norms[layer].shift.begin[channel] = float(chain.beta[at] - mean * scale);
+  Learned learned(int layer) const {
+    const long at = long(layer) * shape.channels;
+    return {chain.gamma + at, chain.beta + at, chain.mean + at, chain.variance + at, chain.eps};
   }
 };
 
 // Forward, by all threads at once.
 class Forward : Run {
-  void look_around(int layer) {
-    for (int channel = 0; channel < shape.channels; channel++)
-      norms[layer].middle.begin[channel] = chain.mean[long(layer) * shape.channels + channel];
-  }
-
-  void settle_norm(int layer) {
-    for (int channel = 0; channel < shape.channels; channel++) {
-      const long at = long(layer) * shape.channels + channel;
-      const double offset = totals.total(0, channel) / values();
-      const double variance = totals.total(1, channel) / values() - offset * offset;
-      chain.mean[at] += float(offset);
-      chain.variance[at] = float(std::max(variance, 0.));  // in this order NaN stays
-      set_scale(layer, channel, chain.mean[at], chain.variance[at]);
-    }
-  }
-
   // One line of what a block gives, from its second convolution and its input.
   void make(int block, long at, bf16* to, bf16* also) const {
     const bf16* shortcut = shortcut_of(block);
@@ -289,7 +175,7 @@ class Forward : Run {
 
  public:
   explicit Forward(const Chain& chain) : Run(chain) {
-    for (int layer = 0; layer < layers; layer++) look_around(layer);
+    for (int layer = 0; layer < layers; layer++) norms[layer].look_around(learned(layer));
   }
 
   void run() {
@@ -309,7 +195,7 @@ class Forward : Run {
       }
 #pragma omp barrier
 #pragma omp single
-      settle_norm(layer);
+      norms[layer].settle(learned(layer), totals, values());
     }
     for (long line = share.begin * shape.height; line < share.end * shape.height; line++)
       make(chain.blocks - 1, line * shape.line(), chain.out + line * shape.line(), nullptr);
@@ -323,25 +209,15 @@ class Backward : Run {
   Lines<float> parts;  // [thread], as a stack adds up
 
   void settle_norm(int layer) {
-    Norm& norm = norms[layer];
-    for (int channel = 0; channel < shape.channels; channel++) {
-      const long at = long(layer) * shape.channels + channel;
-      const double mean = chain.mean[at];
-      const double inverse = 1 / std::sqrt(double(chain.variance[at]) + chain.eps);
-      const double scale = chain.gamma[at] * inverse, to_beta = totals.total(0, channel),
-                   to_gamma = totals.total(1, channel) * inverse;
-      norm.of_y.begin[channel] = float(-scale * inverse * to_gamma / values());
-      norm.rest.begin[channel] = float(scale * (inverse * to_gamma * mean - to_beta) / values());
-      chain.to_beta[at] = float(to_beta);
-      chain.to_gamma[at] = float(to_gamma);
-    }
+    const long at = long(layer) * shape.channels;
+    norms[layer].settle_back(learned(layer), totals, values(), chain.to_gamma + at, chain.to_beta + at);
   }
 
   // The gradient by what all blocks give, where that is positive.
   void begin(const Share& share, Sums& sums) {
     const Norm& norm = norms[layers - 1];
     // Of their own: what is written might be anything else, for all a compiler knows.
-    const bf16 *const y = convolved(layers - 1), *const out = chain.out, *const given = chain.gradient;
+    const bf16 *const y = convolved(layers - 1), *const out = chain.out, *const by_out = chain.gradient;
     bf16* const to = outer;
     const long channels = shape.channels, picture = shape.picture();
     totals.clear(share.thread);
@@ -351,7 +227,7 @@ class Backward : Run {
         const Row mean = row(norm.middle.begin + channel);
         const long end = (image + 1) * picture;
         for (long at = image * picture + channel; at < end; at += channels) {
-          const Row gradient = where_positive(widen16(out + at), widen16(given + at));
+          const Row gradient = where_positive(widen16(out + at), widen16(by_out + at));
           narrow16(gradient, to + at);
           pair.first += gradient;
           pair.second += gradient * (widen16(y + at) - mean);
@@ -365,7 +241,7 @@ class Backward : Run {
 
   void lay(Convolution& convolution, Stack& stack, bf16* line, int layer, long picture) const {
     const bf16* gradient = layer % 2 ? outer : inner;
-    const bf16* given = given_to(layer / 2);
+    const bf16* input = given_to(layer / 2);
     for (int y = 0; y < shape.height; y++) {
       const long at = picture + y * shape.line();
       before_norm(gradient + at, convolved(layer) + at, norms[layer], shape.channels, shape.width,
@@ -373,7 +249,7 @@ class Backward : Run {
       if (layer % 2)
         activate(convolved(layer - 1) + at, norms[layer - 1], nullptr, shape.channels, shape.width,
                  line, nullptr);
-      stack.lay(y, layer % 2 ? line : given + at, convolution.line(y));
+      stack.lay(y, layer % 2 ? line : input + at, convolution.line(y));
     }
   }
 
@@ -398,12 +274,7 @@ class Backward : Run {
         outer(chain.work),
         inner(chain.work + shape.numbers()),
         parts(shape.kernel() * chain.threads) {
-    for (int layer = 0; layer < layers; layer++)
-      for (int channel = 0; channel < shape.channels; channel++) {
-        const long at = long(layer) * shape.channels + channel;
-        norms[layer].middle.begin[channel] = chain.mean[at];
-        set_scale(layer, channel, chain.mean[at], chain.variance[at]);
-      }
+    for (int layer = 0; layer < layers; layer++) norms[layer].look_back(learned(layer));
   }
 
   void run() {
@@ -412,7 +283,7 @@ class Backward : Run {
     Stack stack(shape);
     Sums sums(shape.channels);
     Lines<bf16> line(shape.line());
-    const long strides[] = {9L * shape.channels, 9, 3, 1};
+    const long strides[] = {9L * shape.channels, 1, 3L * shape.channels, shape.channels};
     const Share share(shape);
     float* const part = parts.begin + shape.kernel() * share.thread;
     begin(share, sums);

@@ -23,6 +23,7 @@ from resnet_core.training.cpu_kernels.kernels import (
     pack,
     sizes,
 )
+from resnet_core.training.cpu_kernels.norms import can_remember, remember
 
 
 class ChainedStage(nn.Sequential):
@@ -80,8 +81,7 @@ def _can_chain(block: nn.Module, last: nn.Module, changes_shape: bool = False) -
         fits
         and (changes_shape or keeps_shape)
         and block.conv2.in_channels == last.conv2.in_channels
-        and all(norm.affine and norm.track_running_stats for norm in norms)
-        and all(norm.momentum is not None and norm.eps == last.bn1.eps for norm in norms)
+        and all(can_remember(norm) and norm.eps == last.bn1.eps for norm in norms)
     )
 
 
@@ -118,21 +118,8 @@ def _step(x: Tensor, first: Tensor | None, blocks: list[PlainBlock]) -> Tensor:
         norms[0].eps,
         isinstance(blocks[0], ResidualBlock),
     )
-    values = x.shape[0] * x.shape[2] * x.shape[3]
-    unbiased = variances * (values / (values - 1))
-    for norm, mean, variance in zip(norms, means, unbiased, strict=True):
-        _remember(norm, mean, variance)
+    remember(norms, means, variances, x.shape[0] * x.shape[2] * x.shape[3])
     return cast(Tensor, out)
-
-
-@torch.no_grad()
-def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    """What a batch norm keeps of a batch."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    assert norm.num_batches_tracked is not None and norm.momentum is not None
-    norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance, norm.momentum)
 
 
 NUMBERS = "blocks is_residual threads"
@@ -247,7 +234,7 @@ def chain_gradient(
     gamma, beta = gamma.contiguous(), beta.contiguous()
     first = first if first is None else laid_out(first)
     work = torch.empty(2, x.numel(), dtype=torch.bfloat16)
-    to_x, to_weights = empty_like(x), torch.empty(weights.shape, dtype=torch.float32)
+    to_x, to_weights = empty_like(x), _by_weights(weights)
     to_gamma, to_beta = torch.empty_like(gamma), torch.empty_like(beta)
     forward = (first, packed, gamma, beta, kept, out, mean, variance)
     backward = (gradient, work, to_x, to_weights, to_gamma, to_beta)
@@ -260,6 +247,13 @@ def chain_gradient(
     return carried if is_residual else x.new_empty(0), to_x, to_weights, to_gamma, to_beta
 
 
+def _by_weights(weights: Tensor) -> Tensor:
+    """Room for their gradient, channels last as they are: so each takes its own as it lies."""
+    layers, outputs, inputs, *taps = weights.shape
+    room = torch.empty(layers, outputs, *taps, inputs, dtype=torch.float32)
+    return room.permute(0, 1, 4, 2, 3)
+
+
 @chain_gradient.register_fake
 def _(
     gradient: Tensor, x: Tensor, first: Tensor | None, weights: Tensor, gamma: Tensor,
@@ -268,8 +262,7 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     to_x = x.new_empty(0) if first is not None and not is_residual else empty_like(x)
     to_first = x.new_empty(0) if first is None else empty_like(x)
-    to_weights = torch.empty(weights.shape, dtype=torch.float32)
-    return to_x, to_first, to_weights, torch.empty_like(gamma), torch.empty_like(beta)
+    return to_x, to_first, _by_weights(weights), torch.empty_like(gamma), torch.empty_like(beta)
 
 
 def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

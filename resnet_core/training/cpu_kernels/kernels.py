@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 SOURCES = [
-    str(Path(__file__).with_name(name)) for name in ("convolve.cpp", "strided.cpp", "chain.cpp")
+    str(Path(__file__).with_name(f"{name}.cpp"))
+    for name in ("convolve", "strided", "chain", "stem")
 ]
 COMPILER_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 FLAGS: dict[str, tuple[str, ...]] = {
@@ -107,10 +108,12 @@ def load(library: Path) -> ctypes.CDLL:
     found.pack_halving.argtypes = [address, strides, *[size] * 3, address]
     found.halve.argtypes = [*[address] * 5, size]
     found.differentiate_halving.argtypes = [*[address] * 6, strides, address, size]
-    found.chain_forward.argtypes = found.chain_backward.argtypes = [address]
+    fused = (found.chain_forward, found.chain_backward, found.stem_forward, found.stem_backward)
+    for function in fused:
+        function.argtypes = [address]
     single = (found.pack, found.convolve, found.differentiate)
     halving = (found.pack_halving, found.halve, found.differentiate_halving)
-    for function in (*single, *halving, found.chain_forward, found.chain_backward):
+    for function in (*single, *halving, *fused):
         function.restype = None
     return found
 

@@ -1,4 +1,4 @@
-// How pictures lie in memory, and which of them are a thread's.
+// How pictures and kernels lie in memory, and which of them are a thread's.
 
 #pragma once
 
@@ -18,6 +18,15 @@ struct Shape {
   long picture() const { return height * line(); }
   long numbers() const { return images * picture(); }
   long kernel() const { return 9L * channels * channels; }
+};
+
+// A kernel of any strides.
+struct Weights {
+  const float* begin;
+  const long* strides;  // of outputs, inputs, rows and columns
+  float at(int out, int in, int dy, int dx) const {
+    return begin[out * strides[0] + in * strides[1] + dy * strides[2] + dx * strides[3]];
+  }
 };
 
 // The pictures of this thread, as many as of every other, and always the same.

@@ -22,15 +22,6 @@ struct Halving {
   long kernel() const { return 9L * inputs * outputs; }
 };
 
-// A kernel of any strides.
-struct Weights {
-  const float* begin;
-  const long* strides;  // of outputs, inputs, rows and columns
-  float at(int out, int in, int dy, int dx) const {
-    return begin[out * strides[0] + in * strides[1] + dy * strides[2] + dx * strides[3]];
-  }
-};
-
 // An input pixel of odd or even line and column: which taps lead to it, from which outputs on.
 struct Parity {
   bool line, column;
@@ -51,7 +42,7 @@ void multiply_line(Factors factors, int pixels, Take take) {
   const int at_once = pixels % 16 ? 8 : 16;
   const bf16* const left = factors.left;
   for (int x = 0; x < pixels; x += at_once) {
-    alignas(64) float sums[16 * SIDE] = {};
+    alignas(64) float sums[16 * SIDE];
     factors.left = left + x * factors.apart;
     at_once == 16 ? multiply<16>(factors, sums) : multiply<8>(factors, sums);
     for (int pixel = 0; pixel < at_once; pixel++) take(row(sums + pixel * SIDE), x + pixel);
@@ -191,7 +182,7 @@ class ByWeights {
             const bf16* left = plane(tap) + in * pitch + picture * apart + tap / 3 * line + tap % 3 / 2;
             const Factors factors{left, pitch, 2 * line, gradients.begin + picture * to.picture() + 2 * out,
                                   2L * to.channels, to.line(), to.width / 2, to.height};
-            multiply<SIDE>(factors, sums);
+            multiply<SIDE, true>(factors, sums);
           }
     laid = 0;
   }

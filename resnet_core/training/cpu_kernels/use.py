@@ -13,6 +13,7 @@ from resnet_core.training.cpu_kernels.chain import chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d
 from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halves
 from resnet_core.training.cpu_kernels.kernels import fits_kernels, kernels, unit
+from resnet_core.training.cpu_kernels.stem import fuse_stem
 
 
 def trains_in_chains(config: ModelConfig) -> bool:
@@ -34,12 +35,13 @@ def use_kernels(network: nn.Module) -> None:
 
 
 def put_kernels_in(network: nn.Module, single: bool = True) -> None:
-    """Chain the blocks that can be, and let convolutions that halve a picture's sides run by kernels.
+    """Chain the blocks that can be, fuse the stem, and let convolutions that halve a picture's sides run by kernels.
 
     Args:
         single: whether other convolutions that fit do so as well.
     """
     if isinstance(network, Network):
+        fuse_stem(network.stem)
         for stage in (network.stage1, network.stage2, network.stage3):
             chain_blocks(stage)
     for module in network.modules():

@@ -48,14 +48,14 @@ struct Factors {
   int pairs, lines;
 };
 
-// sums[row][16] += left by right. A function of its own, so that sums have all registers they need,
-// and four addresses lead to 16 rows.
-template <int ROWS>
+// sums[row][16] = left by right, or += where it adds. A function of its own, so that sums have all
+// registers they need, and four addresses lead to 16 rows.
+template <int ROWS, bool ADDS = false>
 __attribute__((noinline)) void multiply(const Factors& factors, float* sums) {
   const long apart = factors.apart, thrice = 3 * apart, step = factors.step;
   Row now[ROWS];
 #pragma GCC unroll 16
-  for (int i = 0; i < ROWS; i++) now[i] = row(sums + i * SIDE);
+  for (int i = 0; i < ROWS; i++) now[i] = ADDS ? row(sums + i * SIDE) : Row{};
   for (int line = 0; line < factors.lines; line++) {
     const bf16* right = factors.right + line * factors.right_line;
     const bf16* left[ROWS / 4];

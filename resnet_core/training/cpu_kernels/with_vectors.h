@@ -31,7 +31,7 @@ class Convolution : public Padded {
     const Factors factors{padded.begin + y * row_length + long(x) * channels,
                           channels, row_length, weights, 2 * SIDE, 3L * channels * SIDE,
                           3 * channels / 2, 3};
-    alignas(64) float sums[PIXELS * SIDE] = {};
+    alignas(64) float sums[PIXELS * SIDE];
     multiply<PIXELS>(factors, sums);
     auto at_work = taker.at(block * SIDE);
     const long place = y * shape.line() + long(x) * channels + block * SIDE;
@@ -92,7 +92,7 @@ class Stack {
       const Factors factors{input + picture * apart + first * shape.row(), pitch, shape.row(),
                             gradient + picture * shape.picture() + first * shape.line(),
                             2 * shape.channels, shape.line(), shape.width / 2, end - first};
-      multiply<SIDE>(factors, to);
+      multiply<SIDE, true>(factors, to);
     }
   }
 
