@@ -49,9 +49,10 @@ extern "C" int ask_for_unit() {
 extern "C" long packed_size(int channels) { return Packing{channels}.size(); }
 
 // fp32 weights, any strides, as bf16, packed.
-extern "C" void pack(const float* weights, const long* strides, int channels, bf16* to) {
+extern "C" void pack(const float* weights, const long* strides, int channels, int threads, bf16* to) {
   const Packing packing{channels};
   const Kernel kernel{weights, strides};
+#pragma omp parallel for num_threads(threads)
   for (int step = 0; step < packing.steps(); step++)
     for (int block = 0; block < packing.blocks(); block++)
       for (int k = 0; k < packing.depth; k++) {
