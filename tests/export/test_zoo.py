@@ -18,7 +18,7 @@ from resnet_core.models.cost import count_cost
 from resnet_core.models.saved import load_model
 from resnet_core.pictures import to_input
 from resnet_core.zoo import ZOO_FOLDER, zoo_entries
-from tests.plain_onnx import open_onnx
+from tests.plain_onnx import classes_of, open_onnx
 
 ENTRIES = {entry.name: entry for entry in zoo_entries()}
 
@@ -39,13 +39,7 @@ def test_plain_onnxruntime_on_raw_pixels_reaches_the_cards_error(
     """No code of ours between the file of pixels and the file of the model."""
     with np.load(data_folder / "cifar10.npz") as data:
         images, labels = data["x_test"], data["y_test"]
-    session = open_onnx(ENTRIES[name].onnx_file)
-    guesses = np.concatenate(
-        [
-            session.run(["probabilities"], {"image": images[i : i + 500]})[0].argmax(1)
-            for i in range(0, 10_000, 500)
-        ]
-    )
+    guesses = classes_of(ENTRIES[name].onnx_file, images)
     error_percent = 100 * (guesses != labels).mean()
     # A tie of two classes may fall either way on another chip: two pictures at the most.
     assert error_percent == pytest.approx(ENTRIES[name].card["test_error_percent"], abs=0.021)
