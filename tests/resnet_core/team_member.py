@@ -15,26 +15,32 @@ from resnet_core.errors import LabError
 from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network
 from resnet_core.training import loop
-from resnet_core.training.distributed import join_team
+from resnet_core.training.distributed import Team, join_team
 
 
-def join_gradients(batch_file: str, net_file: str, mode: str, result_file: str) -> None:
-    """One step of the team on its members' parts of a batch; the leader writes what came out."""
+def join_gradients(folder: Path) -> None:
+    """A step of the team in either mode of the net; the leader writes what came out."""
+    batch = load_file(folder / "batch")
     with join_team() as team:
-        net = Network(parse_model_name("plain8"))
-        net.load_state_dict(load_file(net_file))
-        net.train(mode == "train")
-        batch = load_file(batch_file)
-        mine = team.own_share(torch.arange(len(batch["labels"])), 0, len(batch["labels"]) // 2)
-        logits = net(batch["images"][mine])
-        loss = F.cross_entropy(logits, batch["labels"][mine])
-        loss.backward()
-        wrong = (logits.argmax(1) != batch["labels"][mine]).sum()
-        loss, wrong = team.join_step(net, loss, wrong)
-        if team.is_leader:
-            result = {f"gradient.{name}": p.grad for name, p in net.named_parameters()}
-            result |= {f"buffer.{name}": b for name, b in net.named_buffers()}
-            save_file(result | {"loss": loss, "wrong": wrong}, result_file)
+        for mode in ("train", "eval"):
+            net = Network(parse_model_name("plain8"))
+            net.load_state_dict(load_file(folder / "net"))
+            result = join_step(team, net.train(mode == "train"), batch)
+            if team.is_leader:
+                save_file(result, folder / mode)
+
+
+def join_step(team: Team, net: Network, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """On the members' parts of the batch."""
+    mine = team.own_share(torch.arange(len(batch["labels"])), 0, len(batch["labels"]) // 2)
+    logits = net(batch["images"][mine])
+    loss = F.cross_entropy(logits, batch["labels"][mine])
+    loss.backward()
+    wrong = (logits.argmax(1) != batch["labels"][mine]).sum()
+    loss, wrong = team.join_step(net, loss, wrong)
+    result = {f"gradient.{name}": p.grad for name, p in net.named_parameters()}
+    result |= {f"buffer.{name}": b for name, b in net.named_buffers()}
+    return result | {"loss": loss, "wrong": wrong}
 
 
 def thread_names() -> list[str]:
@@ -72,7 +78,7 @@ def fail_on_the_second(words: list[str]) -> None:
 if __name__ == "__main__":
     task, *words = sys.argv[1:]
     if task == "gradients":
-        join_gradients(*words)
+        join_gradients(Path(words[0]))
     elif task == "weights":
         train_and_tell_weights(words[1:], Path(words[0]))
     else:

@@ -64,20 +64,29 @@ def gradients_of(net: Network, images: torch.Tensor, labels: torch.Tensor) -> li
     return list(torch.autograd.grad(loss, list(net.parameters())))
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
-def test_joined_gradients_are_those_of_the_whole_batch(tmp_path: Path, mode: str) -> None:
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory) -> Path:
+    """A net, a batch, and what a step of two came to in either mode of the net."""
+    folder = tmp_path_factory.mktemp("joined")
     torch.manual_seed(1)
     net = Network(parse_model_name("plain8"))
     for name, buffer in net.named_buffers():
         if name.endswith(("mean", "var")):
             buffer.uniform_(0.5, 1.5)
     images, labels = torch.randn(12, 3, 32, 32), torch.arange(12) % 10
-    save_file({"images": images, "labels": labels}, tmp_path / "batch")
-    save_file(net.state_dict(), tmp_path / "net")
-    done = run_two("gradients", tmp_path / "batch", tmp_path / "net", mode, tmp_path / "result")
+    save_file({"images": images, "labels": labels}, folder / "batch")
+    save_file(net.state_dict(), folder / "net")
+    done = run_two("gradients", folder)
     assert done.returncode == 0, done.stderr
-    result = load_file(tmp_path / "result")
-    net.train(mode == "train")
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_joined_gradients_are_those_of_the_whole_batch(joined: Path, mode: str) -> None:
+    result, batch = load_file(joined / mode), load_file(joined / "batch")
+    images, labels = batch["images"], batch["labels"]
+    net = Network(parse_model_name("plain8")).train(mode == "train")
+    net.load_state_dict(load_file(joined / "net"))
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
     halves, statistics, losses = [], [], []
     for half in (slice(0, 6), slice(6, 12)):
