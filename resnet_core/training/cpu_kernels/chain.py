@@ -16,6 +16,8 @@ from resnet_core.models.blocks import PlainBlock, ResidualBlock
 from resnet_core.training.cpu_kernels.halving import HalvingConv2d
 from resnet_core.training.cpu_kernels.kernels import (
     PIXELS_AT_ONCE,
+    addresses,
+    by_name,
     empty_like,
     fits_kernels,
     kernels,
@@ -144,8 +146,7 @@ def _describe(x: Tensor, eps: float, is_residual: bool, *given: Tensor | None) -
     Args:
         given: in the order of `FORWARD`, and then of `BACKWARD`.
     """
-    named = zip(f"{FORWARD} {BACKWARD}".split(), given, strict=False)
-    tensors = {name: tensor for name, tensor in named if tensor is not None}
+    tensors = by_name(f"{FORWARD} {BACKWARD}", given)
     assert all(tensors[name].dtype == torch.float32 for name in ("gamma", "beta", "mean"))
     return ctypes.byref(
         _Chain(
@@ -155,7 +156,7 @@ def _describe(x: Tensor, eps: float, is_residual: bool, *given: Tensor | None) -
             threads=torch.get_num_threads(),
             eps=eps,
             x=x.data_ptr(),
-            **{name: tensor.data_ptr() for name, tensor in tensors.items()},
+            **addresses(tensors),
         )
     )
 

@@ -143,6 +143,16 @@ def longs(numbers: Sequence[int]) -> ctypes.Array[ctypes.c_long]:
     return (ctypes.c_long * len(numbers))(*numbers)
 
 
+def by_name(names: str, tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """Those that there are, by the names they have in this order."""
+    named = zip(names.split(), tensors, strict=False)
+    return {name: tensor for name, tensor in named if tensor is not None}
+
+
+def addresses(tensors: dict[str, Tensor]) -> dict[str, int]:
+    return {name: tensor.data_ptr() for name, tensor in tensors.items()}
+
+
 def sizes(x: Tensor) -> ctypes.Array[ctypes.c_int]:
     """Images, height, width and channels of (N, C, H, W)."""
     images, channels, height, width = x.shape

@@ -1,8 +1,9 @@
 // The first layers of a net as one operation, forward and backward: a 3x3 convolution of a picture's
 // three channels, batch norm and ReLU; in vectors whatever the chip.
 //
-// Three channels fill no tile and no vector: a library's convolution takes as long for them as for
-// sixteen. Here the nine numbers that a line of a kernel meets lie one behind another.
+// Three channels fill no tile and no vector, but the nine numbers that a line of a kernel meets lie
+// one behind another: five pairs. Values are added up for batch norm as they are written, and their
+// gradient is found where it is used: memory sees neither twice.
 //
 // Pictures are (N, H, W, 3) fp32, W a multiple of 16; there are 16 outputs, (N, H, W, 16) bf16. The
 // same inputs and threads give the same bits.
@@ -19,9 +20,9 @@ const int PAIRS = (IN_LINE + 1) / 2;           // the last of them with a weight
 struct Stem {
   int images, height, width, threads;
   float eps;
-  const float *x, *weight;
+  const float* x;
   const long* strides;  // of the weight
-  const float *gamma, *beta;
+  const float *weight, *gamma, *beta;
   bf16 *y, *out;  // what the convolution gives, and what comes out
   float *mean, *variance;
   const bf16* gradient;

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from resnet_core.training.cpu_kernels.kernels import (
     VECTOR,
+    addresses,
+    by_name,
     is_plain_3x3,
     kernels,
     laid_out,
@@ -46,8 +48,9 @@ def fuse_stem(layers: nn.Module) -> None:
 
 
 NUMBERS = "images height width threads"
-FORWARD = "x weight strides gamma beta y out mean variance"
+FORWARD = "weight gamma beta y out mean variance"
 BACKWARD = "gradient to_weight to_gamma to_beta"
+FLOATS = "weight gamma beta mean variance"
 
 
 class _Stem(ctypes.Structure):
@@ -56,7 +59,7 @@ class _Stem(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int) for name in NUMBERS.split()),
         ("eps", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in f"{FORWARD} {BACKWARD}".split()),
+        *((name, ctypes.c_void_p) for name in f"x strides {FORWARD} {BACKWARD}".split()),
     ]
 
 
@@ -64,9 +67,10 @@ def _describe(x: Tensor, strides: Any, eps: float, *given: Tensor) -> Any:
     """Where everything lies, for the code; the tensors have to outlive its run.
 
     Args:
-        given: in the order of `FORWARD` but for x and strides, and then of `BACKWARD`.
+        given: in the order of `FORWARD`, and then of `BACKWARD`.
     """
-    names = [name for name in f"{FORWARD} {BACKWARD}".split() if name not in ("x", "strides")]
+    tensors = by_name(f"{FORWARD} {BACKWARD}", given)
+    assert all(tensors[name].dtype == torch.float32 for name in FLOATS.split())
     images, _, height, width = x.shape
     return ctypes.byref(
         _Stem(
@@ -77,7 +81,7 @@ def _describe(x: Tensor, strides: Any, eps: float, *given: Tensor) -> Any:
             eps=eps,
             x=x.data_ptr(),
             strides=ctypes.addressof(strides),
-            **{name: tensor.data_ptr() for name, tensor in zip(names, given, strict=False)},
+            **addresses(tensors),
         )
     )
 
