@@ -2,8 +2,8 @@
 // three channels, batch norm and ReLU; in vectors whatever the chip.
 //
 // Three channels fill no tile and no vector, but the nine numbers that a line of a kernel meets lie
-// one behind another: five pairs. Values are added up for batch norm as they are written, and their
-// gradient is found where it is used: memory sees neither twice.
+// one behind another: five pairs. Values are added up for batch norm as they are written, and the
+// gradient by them is found where it is used, and never kept.
 //
 // Pictures are (N, H, W, 3) fp32, W a multiple of 16; there are 16 outputs, (N, H, W, 16) bf16. The
 // same inputs and threads give the same bits.
