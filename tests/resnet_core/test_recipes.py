@@ -16,7 +16,7 @@ from resnet_core.models.config import parse_model_name
 from resnet_core.models.network import Network
 from resnet_core.training.config import TrainConfig
 from resnet_core.training.hardware import choose_hardware
-from resnet_core.training.muon import Muon, orthogonalise
+from resnet_core.training.muon import ITERATIONS, QUINTIC, Muon, orthogonalise
 from resnet_core.training.optimizers import make_optimizers
 from resnet_core.training.recipes import (
     RECIPES,
@@ -128,6 +128,23 @@ def test_orthogonalise_keeps_singular_vectors_and_flattens_values(shape: tuple[i
     values = inner.diagonal(dim1=1, dim2=2)
     assert (inner - torch.diag_embed(values)).abs().max() < 1e-4
     assert values.min() > 0.3 and values.max() < 1.3
+
+
+@pytest.mark.parametrize("shape", [(16, 27), (64, 576), (64, 16)])
+@pytest.mark.parametrize("spread", [1, 1e6])
+def test_orthogonalise_is_the_iteration_as_it_is_written(
+    shape: tuple[int, int], spread: float
+) -> None:
+    """X to aX + (bG + cGG)X, G = XX^T; also where the smallest singular values are near nothing."""
+    torch.manual_seed(0)
+    u, values, vh = torch.linalg.svd(torch.randn(2, *shape), full_matrices=False)
+    matrix = u * (values * torch.logspace(0, -math.log10(spread), min(shape)))[:, None] @ vh
+    a, b, c = QUINTIC
+    x = matrix.double() / matrix.double().flatten(1).norm(dim=1)[:, None, None]
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalise(matrix).double(), x, rtol=0, atol=1e-5)
 
 
 def test_muon_step_is_its_formula_and_keeps_the_norm() -> None:
