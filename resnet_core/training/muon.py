@@ -36,9 +36,9 @@ def orthogonalise(matrices: Tensor, iterations: int = ITERATIONS) -> Tensor:
 def _iterated(gram: Tensor, iterations: int) -> Tensor:
     """What the iteration multiplies X by in all, found from G = X X^T alone.
 
-    A step takes X to P X, where P = a I + b G + c G G, and so G to P G P; a kernel's rows are a
-    ninth of its columns, so G is by far the smaller to work on. In as few products as there are,
-    without P itself: a GPU waits for each.
+    A step takes X to P X, where P = a I + b G + c G G, and so G to P G P; most kernels have nine
+    times as many columns as rows, so G is by far the smaller to work on. In as few products as
+    there are, without P itself: a GPU waits for each.
     """
     a, b, c = QUINTIC
     whole = torch.eye(gram.shape[1], device=gram.device, dtype=gram.dtype).expand_as(gram)

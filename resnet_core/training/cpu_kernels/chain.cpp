@@ -313,14 +313,6 @@ class Backward : Run {
 
 }  // namespace
 
-extern "C" void chain_forward(const Chain* chain) {
-  Forward forward(*chain);
-#pragma omp parallel num_threads(chain->threads)
-  forward.run();
-}
+extern "C" void chain_forward(const Chain* chain) { run_by_all<Forward>(*chain); }
 
-extern "C" void chain_backward(const Chain* chain) {
-  Backward backward(*chain);
-#pragma omp parallel num_threads(chain->threads)
-  backward.run();
-}
+extern "C" void chain_backward(const Chain* chain) { run_by_all<Backward>(*chain); }

@@ -38,6 +38,14 @@ struct Share {
         end(long(shape.images) * (thread + 1) / threads) {}
 };
 
+// One way over a net's layers, forward or backward, by all threads at once.
+template <class Way, class Given>
+void run_by_all(const Given& given) {
+  Way way(given);
+#pragma omp parallel num_threads(given.threads)
+  way.run();
+}
+
 // Zeros that start a line of the cache.
 template <class Number>
 class Lines {

@@ -220,14 +220,6 @@ class Backward : Layers {
 
 }  // namespace
 
-extern "C" void stem_forward(const Stem* stem) {
-  Forward forward(*stem);
-#pragma omp parallel num_threads(stem->threads)
-  forward.run();
-}
+extern "C" void stem_forward(const Stem* stem) { run_by_all<Forward>(*stem); }
 
-extern "C" void stem_backward(const Stem* stem) {
-  Backward backward(*stem);
-#pragma omp parallel num_threads(stem->threads)
-  backward.run();
-}
+extern "C" void stem_backward(const Stem* stem) { run_by_all<Backward>(*stem); }

@@ -9,7 +9,7 @@ from torch import nn
 
 from resnet_core.models.config import ModelConfig
 from resnet_core.models.network import Network
-from resnet_core.training.cpu_kernels.chain import chain_blocks
+from resnet_core.training.cpu_kernels.chain import ChainedStage, chain_blocks
 from resnet_core.training.cpu_kernels.convolution import KernelConv2d
 from resnet_core.training.cpu_kernels.halving import HalvingConv2d, halves
 from resnet_core.training.cpu_kernels.kernels import fits_kernels, kernels, unit
@@ -35,15 +35,16 @@ def use_kernels(network: nn.Module) -> None:
 
 
 def put_kernels_in(network: nn.Module, single: bool = True) -> None:
-    """Chain the blocks that can be, fuse the stem, and let convolutions that halve a picture's sides run by kernels.
+    """Chain the blocks that can be, make the stem before them one operation, halve sides by kernels.
 
     Args:
         single: whether other convolutions that fit do so as well.
     """
     if isinstance(network, Network):
-        fuse_stem(network.stem)
         for stage in (network.stage1, network.stage2, network.stage3):
             chain_blocks(stage)
+        if isinstance(network.stage1, ChainedStage):  # others are compiled, and would gain nothing
+            fuse_stem(network.stem)
     for module in network.modules():
         if single and type(module) is nn.Conv2d and fits_kernels(module):
             module.__class__ = KernelConv2d
