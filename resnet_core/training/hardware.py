@@ -100,7 +100,7 @@ def choose_hardware(
     Args:
         train_images: images a process will see in the run, to judge whether compiling pays back.
         in_chains: whether the net's blocks train in chains where the kit's own kernels are used,
-            which are most of its step then; other nets use kernels on tiles alone.
+            which are most of its step then, and leave compiling nothing to gain.
         team: each member of several takes the GPU of its own number.
 
     Raises:
@@ -131,8 +131,7 @@ def choose_hardware(
     chosen = torch.device(device)
     if precision == "auto":
         precision = "bf16" if has_native_bf16(chosen) else "fp32"
-    gains = in_chains or unit() == "tiles"
-    own_kernels = precision == "bf16" and gains and _should_build(compiled, train_images, chosen)
+    own_kernels = precision == "bf16" and _should_build(compiled, train_images, chosen)
     is_compiled = _should_compile(compiled, train_images, chosen)
     if own_kernels and in_chains and compiled == "auto":
         is_compiled = False

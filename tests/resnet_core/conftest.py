@@ -13,10 +13,10 @@ def pictures() -> Pictures:
 
 
 @pytest.fixture(scope="module", params=["tiles", "vectors"])
-def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
     from tests.resnet_core.cpu_kernels import (
         kernels_in_place,  # torch, which few tests here need at once
     )
 
     with kernels_in_place(request.param):
-        yield
+        yield request.param

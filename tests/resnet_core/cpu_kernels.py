@@ -20,6 +20,10 @@ ON_LINUX_AND_X86 = pytest.mark.skipif(
     reason="chips with such tiles are x86, and are used under Linux",
 )
 BF16_STEP = 2**-8
+OF_VALUES = {"tiles": BF16_STEP, "vectors": 2 * BF16_STEP}
+"""How near convolutions are; in vectors inputs and kernels are rounded after they are transformed."""
+OF_WEIGHTS = {"tiles": 1e-5, "vectors": 2 * BF16_STEP}
+"""How near gradients by the weights are; on tiles nothing is rounded on the way to them."""
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from resnet_core.training.cpu_kernels.kernels import FLAGS, build
 from resnet_core.training.cpu_kernels.use import put_kernels_in
 from tests.resnet_core.cpu_kernels import (
     BF16_STEP,
+    OF_VALUES,
+    OF_WEIGHTS,
     ON_LINUX_AND_X86,
     distance,
     laid_out,
@@ -44,7 +46,9 @@ SHAPES = [  # images, channels, height, width
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_values_and_gradients_are_those_of_fp64(shape, layout: torch.memory_format) -> None:
+def test_values_and_gradients_are_those_of_fp64(
+    kernels: str, shape, layout: torch.memory_format
+) -> None:
     torch.manual_seed(1)
     channels = shape[1]
     x, gradient = laid_out(*shape), laid_out(*shape)
@@ -57,16 +61,44 @@ def test_values_and_gradients_are_those_of_fp64(shape, layout: torch.memory_form
     weight.requires_grad_()
     y = convolve(x, weight)
     y.backward(gradient)
-    assert distance(y, exact) < BF16_STEP
-    check_gradients(x, weight, exact_x, exact_weight)
+    near = OF_VALUES[kernels]
+    assert distance(y, exact) < near
+    check_gradients(x, weight, exact_x, exact_weight, near, OF_WEIGHTS[kernels])
 
 
-def check_gradients(x: Tensor, weight: Tensor, exact_x: Tensor, exact_weight: Tensor) -> None:
+def check_gradients(
+    x: Tensor, weight: Tensor, exact_x: Tensor, exact_weight: Tensor, near: float, near_by_weights: float
+) -> None:  # fmt: skip
     assert x.grad is not None and weight.grad is not None
     assert exact_x.grad is not None and exact_weight.grad is not None
-    assert distance(x.grad, exact_x.grad) < BF16_STEP
-    assert distance(weight.grad, exact_weight.grad) < 1e-5  # never rounded to bf16
+    assert distance(x.grad, exact_x.grad) < near
+    assert distance(weight.grad, exact_weight.grad) < near_by_weights
     assert weight.grad.stride() == weight.stride()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_where_nothing_has_to_be_rounded_they_are_exact(shape) -> None:
+    """Small whole numbers, and kernels of multiples of four, whose quarters are whole."""
+    generator = torch.Generator().manual_seed(7)
+    channels = shape[1]
+
+    def whole(*sizes: int) -> Tensor:
+        numbers = torch.randint(-2, 3, sizes, generator=generator).bfloat16()
+        return numbers.contiguous(memory_format=torch.channels_last)
+
+    x, gradient = whole(*shape), whole(*shape)
+    weight = 4 * whole(channels, channels, 3, 3).float()
+    exact_x, exact_weight = (each.double().requires_grad_() for each in (x, weight))
+    exact = F.conv2d(exact_x, exact_weight, padding=1)
+    exact.backward(gradient.double())
+    x.requires_grad_()
+    weight.requires_grad_()
+    y = convolve(x, weight)
+    y.backward(gradient)
+    assert x.grad is not None and exact_x.grad is not None and weight.grad is not None
+    assert torch.equal(y, exact.bfloat16())
+    assert torch.equal(x.grad, exact_x.grad.bfloat16())
+    assert torch.equal(weight.grad.double(), exact_weight.grad)
 
 
 def test_pixels_of_one_picture_do_not_reach_another() -> None:
@@ -139,7 +171,7 @@ def test_a_convolution_that_halves_the_sides_is_that_of_fp64(
         assert not cut.numel()
         y.backward(gradient)
     assert distance(y, exact) < BF16_STEP
-    check_gradients(x, weight, exact_x, exact_weight)
+    check_gradients(x, weight, exact_x, exact_weight, near=BF16_STEP, near_by_weights=1e-5)
 
 
 def test_what_the_code_can_not_read_is_refused() -> None:
@@ -176,8 +208,10 @@ def test_a_stage_whose_blocks_differ_is_chained_from_where_they_agree() -> None:
         ("resnet29_v2", "A", False),
     ],
 )
-def test_a_whole_net_learns_the_same(name: str, shortcut: str, compiled: bool) -> None:
-    """As near to the net in fp64 as the library's own bf16."""
+def test_a_whole_net_learns_the_same(
+    kernels: str, name: str, shortcut: str, compiled: bool
+) -> None:
+    """As near to the net in fp64 as the library's own bf16, or nearly so."""
     torch.manual_seed(4)
     network = build_network(parse_model_name(name, shortcut=shortcut)).to(
         memory_format=torch.channels_last
@@ -195,7 +229,7 @@ def test_a_whole_net_learns_the_same(name: str, shortcut: str, compiled: bool) -
     halving = sum(type(module) is HalvingConv2d for module in by_kernels.modules())
     assert halving == (0 if name == "resnet29_v2" else 2)
     errors = [sum_of_squares(found, exact) for found in (ours, library)]
-    assert errors[0] < 1.2 * errors[1]
+    assert errors[0] < {"tiles": 1.2, "vectors": 1.5}[kernels] * errors[1]
 
 
 def gradients_of(

@@ -3,7 +3,8 @@
 Layer by layer a step of a CIFAR net waits for memory as long as it multiplies. `chain.cpp` runs the
 blocks of a stage without a pass over memory of its own for batch norm, shortcut and ReLU, and finds
 the gradients by inputs and by weights while pictures are in the cache; `stem.cpp` does so with the
-layers before them, and `strided.cpp` halves pictures' sides. What they multiply with is in two kinds: `with_vectors.h` wastes no element of a vector, which
-takes a small matrix product as it is; `with_tiles.h` fills tiles, 32 numbers deep, with neighbouring
-pixels where layers have few channels. `use` puts them into a net.
+layers before them, `strided.cpp` halves pictures' sides, and `convolve.cpp` is for convolutions by
+themselves. What they multiply with is in two kinds: `with_vectors.h` is for vectors, whose time is
+multiplying, and takes fewer products (`winograd.h`); `with_tiles.h` fills tiles, 32 numbers deep, with
+neighbouring pixels where layers have few channels. `use` puts them into a net.
 """

@@ -40,6 +40,18 @@ void interleave(__m256i one, __m256i other, bf16* to) {
   write_halves(_mm256_unpackhi_epi16(one, other), to + 8, to + 24);
 }
 
+// The same of numbers that are rounded on the way; `to` starts a line of the cache.
+inline void narrow_pairs(Row one, Row other, bf16* to) {
+#ifdef __AVX512BF16__
+  alignas(64) static const uint16_t ORDER[] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                               8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)other, (__m512)one);
+  _mm512_store_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(ORDER), both));
+#else
+  interleave((__m256i)narrowed(one), (__m256i)narrowed(other), to);
+#endif
+}
+
 // All threads' parts, [input block][output block][tap][16 inputs][16 outputs] each, into a kernel of
 // any strides; by all threads.
 inline void add_up(int inputs, int outputs, const float* parts, int threads, float* to,

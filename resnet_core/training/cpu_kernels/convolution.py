@@ -1,4 +1,4 @@
-"""A single 3 × 3 convolution on tiles, and both its gradients in one pass over its pictures."""
+"""A single 3 × 3 convolution, and both its gradients in one pass over its pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from resnet_core.training.cpu_kernels.kernels import (
 
 
 class KernelConv2d(nn.Conv2d):
-    """A convolution whose training step runs on tiles, in bf16 with fp32 sums, whatever is put in."""
+    """A convolution that trains by the kernels, in bf16 with fp32 sums, whatever is put in."""
 
     def forward(self, x: Tensor) -> Tensor:
         is_step = self.training and torch.is_grad_enabled()

@@ -10,31 +10,6 @@
 #include <unistd.h>
 #endif
 
-namespace {
-
-// What a step multiplies the k-th number of its depth by: where the weights of a block's first
-// output lie, or none where the pixel is outside of the kernel.
-struct Kernel {
-  const float* weights;
-  const long* strides;  // of outputs, inputs, rows and columns
-
-  const float* at(const Packing& packing, int step, int block, int k) const {
-    const int of_row = step % (packing.steps() / 3), dy = step / (packing.steps() / 3);
-    if (packing.together() == 2) {
-      const int dx = 2 * of_row + k / SIDE - block;
-      return dx < 0 || dx > 2 ? nullptr : one(0, k % SIDE, dy, dx);
-    }
-    const int channel = of_row * packing.depth + k;
-    return one(block * SIDE, channel % packing.channels, dy, channel / packing.channels);
-  }
-
-  const float* one(int out, int in, int dy, int dx) const {
-    return weights + out * strides[0] + in * strides[1] + dy * strides[2] + dx * strides[3];
-  }
-};
-
-}  // namespace
-
 // Linux gives a process its tiles when it asks for them; 0 if it did.
 extern "C" int ask_for_unit() {
 #ifndef TILES_TO_ASK_FOR
@@ -51,15 +26,9 @@ extern "C" long packed_size(int channels) { return Packing{channels}.size(); }
 // fp32 weights, any strides, as bf16, packed.
 extern "C" void pack(const float* weights, const long* strides, int channels, int threads, bf16* to) {
   const Packing packing{channels};
-  const Kernel kernel{weights, strides};
+  const Weights given{weights, strides};
 #pragma omp parallel for num_threads(threads)
-  for (int step = 0; step < packing.steps(); step++)
-    for (int block = 0; block < packing.blocks(); block++)
-      for (int k = 0; k < packing.depth; k++) {
-        const float* from = kernel.at(packing, step, block, k);
-        bf16* const pairs = to + packing.at(step, block) + k / 2 * 2 * SIDE + k % 2;
-        for (int n = 0; n < SIDE; n++) pairs[2 * n] = from ? narrow(from[n * strides[0]]) : 0;
-      }
+  for (int part = 0; part < packing.parts(); part++) packing.pack(part, given, to);
 }
 
 // y = the convolution of x by packed weights.

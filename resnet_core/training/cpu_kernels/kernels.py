@@ -29,7 +29,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 }
 VECTOR, TILE_DEPTH, PIXELS_AT_ONCE = 16, 32, 8
 MOST_CHANNELS = 128
-"""Wider layers fill tiles as they are."""
+"""Wider layers fill a library's tiles as they are, and are not measured in vectors."""
 
 
 def fits_kernels(layer: nn.Conv2d) -> bool:
@@ -119,7 +119,7 @@ def load(library: Path) -> ctypes.CDLL:
 
 
 def pack(weights: Sequence[Tensor], turned: bool = False) -> Tensor:
-    """Kernels (C, C, 3, 3) fp32, of any strides, as tiles of bf16, one after another.
+    """Kernels (C, C, 3, 3) fp32, of any strides, in bf16, as the code multiplies by them.
 
     Args:
         turned: as the gradient needs them: seen from the input, outputs are inputs, and taps turn

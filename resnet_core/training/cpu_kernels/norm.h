@@ -134,7 +134,7 @@ void activate(const bf16* y, const Norm& norm, const bf16* added, int channels, 
     for (long at = channel; at < long(pixels) * channels; at += channels) {
       Row value = widen16(y + at) * scale + shift;
       if (added) value += widen16(added + at);
-      value = where_positive(value, value);
+      value = positive(value);
       narrow16(value, to + at);
       if (also) narrow16(value, also + at);
     }

@@ -46,13 +46,15 @@ struct Factors {
   const bf16* right;
   long step, right_line;  // from pairs to pairs, from line to line
   int pairs, lines;
+  long left_step = 2;  // from pair to pair
 };
 
 // sums[row][16] = left by right, or += where it adds. A function of its own, so that sums have all
 // registers they need, and four addresses lead to 16 rows.
 template <int ROWS, bool ADDS = false>
 __attribute__((noinline)) void multiply(const Factors& factors, float* sums) {
-  const long apart = factors.apart, thrice = 3 * apart, step = factors.step;
+  const long apart = factors.apart, thrice = 3 * apart, step = factors.step,
+             left_step = factors.left_step;
   Row now[ROWS];
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; i++) now[i] = ADDS ? row(sums + i * SIDE) : Row{};
@@ -70,7 +72,7 @@ __attribute__((noinline)) void multiply(const Factors& factors, float* sums) {
         now[4 * i + 1] = each.added(now[4 * i + 1], at + apart);
         now[4 * i + 2] = each.added(now[4 * i + 2], at + 2 * apart);
         now[4 * i + 3] = each.added(now[4 * i + 3], at + thrice);
-        left[i] += 2;
+        left[i] += left_step;
       }
     }
   }

@@ -20,14 +20,35 @@ int padded_up(int number, int unit) { return (number + unit - 1) / unit * unit; 
 
 // How a kernel lies packed: [step][block of outputs][16 pairs of inputs][16 outputs][2].
 struct Packing {
-  static const int depth = DEPTH;
   int channels;
   // Pixels that share a tile's depth, and then 16 outputs for each of them.
   int together() const { return channels < DEPTH ? 2 : 1; }
   int blocks() const { return channels * together() / SIDE; }
   int steps() const { return 3 * (channels < DEPTH ? 2 : 3 * channels / DEPTH); }
   long size() const { return long(steps()) * blocks() * NUMBERS; }
-  long at(int step, int block) const { return (long(step) * blocks() + block) * NUMBERS; }
+
+  // As many parts as `pack` is to be asked for.
+  int parts() const { return steps(); }
+  void pack(int step, const Weights& weights, bf16* to) const {
+    to += long(step) * blocks() * NUMBERS;
+    for (int block = 0; block < blocks(); block++, to += NUMBERS)
+      for (int k = 0; k < DEPTH; k++)
+        for (int n = 0; n < SIDE; n++)
+          to[k / 2 * 2 * SIDE + 2 * n + k % 2] = narrow(factor(weights, step, block, k, n));
+  }
+
+ private:
+  // What a step multiplies the k-th number of its depth by, for the n-th of a block's outputs: 0
+  // where the pixel is outside of the kernel.
+  float factor(const Weights& weights, int step, int block, int k, int n) const {
+    const int of_row = step % (steps() / 3), dy = step / (steps() / 3);
+    if (together() == 2) {
+      const int dx = 2 * of_row + k / SIDE - block;
+      return dx < 0 || dx > 2 ? 0 : weights.at(n, k % SIDE, dy, dx);
+    }
+    const int in = of_row * DEPTH + k;
+    return weights.at(block * SIDE + n, in % channels, dy, in / channels);
+  }
 };
 
 // Convolves pictures of one shape, one after another: fill `line(0)` to `line(height - 1)`, run.
