@@ -16,10 +16,13 @@ struct Pairs {
 #ifdef __AVX512BF16__
   __m512bh each;
   explicit Pairs(const bf16* from) : each((__m512bh)_mm512_loadu_si512(from)) {}
+  // One instruction, where compilers find two: half as many fit into what a chip looks ahead.
   Row added(Row sums, const bf16* one) const {
-    uint32_t pair;
-    std::memcpy(&pair, one, sizeof pair);
-    return (Row)_mm512_dpbf16_ps((__m512)sums, each, (__m512bh)_mm512_set1_epi32(int(pair)));
+    struct Pair {
+      bf16 numbers[2];
+    };
+    asm("vdpbf16ps %1%{1to16%}, %2, %0" : "+v"(sums) : "m"(*(const Pair*)one), "v"(each));
+    return sums;
   }
 #else  // the same on any chip, for tests
   Row first, second;
