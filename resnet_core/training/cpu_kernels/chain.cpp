@@ -98,6 +98,8 @@ struct Chain {
   float *to_weights, *to_gamma, *to_beta;  // weights: [layer][out][3][3][in]
 };
 
+const long LINE = 64 / sizeof(bf16);  // numbers in a line of the cache
+
 struct Run {
   const Chain& chain;
   const Shape shape;
@@ -123,6 +125,15 @@ struct Run {
   bf16* made_by(int block) const { return block == chain.blocks - 1 ? chain.out : kept(3 * block + 2); }
   const bf16* given_to(int block) const { return block ? made_by(block - 1) : chain.x; }
   const bf16* shortcut_of(int block) const { return chain.is_residual ? given_to(block) : nullptr; }
+
+  // A line comes into the cache by the time it is needed, a picture later. It may lie behind the last
+  // picture, which is no error. Compilers leave out functions that do nothing but this, if they may.
+  void expect_read(const bf16* line) const {
+    for (long at = 0; at < shape.line(); at += LINE) asm volatile("prefetcht1 %0" : : "m"(line[at]));
+  }
+  void expect_written(const bf16* line) const {
+    for (long at = 0; at < shape.line(); at += LINE) asm volatile("prefetchw %0" : : "m"(line[at]));
+  }
 
   Learned learned(int layer) const {
     const long at = long(layer) * shape.channels;
@@ -165,12 +176,20 @@ class Forward : Run {
     if (!layer) return convolution.fill(chain.x + picture);
     for (int y = 0; y < shape.height; y++) {
       const long at = picture + y * shape.line();
+      expect(layer, at + shape.picture());
       if (layer % 2)
         activate(convolved(layer - 1) + at, norms[layer - 1], nullptr, shape.channels, shape.width,
                  convolution.line(y), nullptr);
       else
         make(layer / 2 - 1, at, convolution.line(y), made_by(layer / 2 - 1) + at);
     }
+  }
+
+  void expect(int layer, long at) const {
+    const bf16* shortcut = layer % 2 ? nullptr : shortcut_of(layer / 2 - 1);
+    expect_read(convolved(layer - 1) + at);
+    expect_written(kept(layer + layer / 2) + at);
+    if (shortcut) expect_read(shortcut + at);
   }
 
  public:
@@ -239,18 +258,26 @@ class Backward : Run {
 #pragma omp barrier
   }
 
-  void lay(Convolution& convolution, Stack& stack, bf16* line, int layer, long picture) const {
+  void lay(Convolution& convolution, Stack& stack, int layer, long picture) const {
     const bf16* gradient = layer % 2 ? outer : inner;
     const bf16* input = given_to(layer / 2);
     for (int y = 0; y < shape.height; y++) {
       const long at = picture + y * shape.line();
+      expect(layer, at + shape.picture());
       before_norm(gradient + at, convolved(layer) + at, norms[layer], shape.channels, shape.width,
                   convolution.line(y));
       if (layer % 2)
         activate(convolved(layer - 1) + at, norms[layer - 1], nullptr, shape.channels, shape.width,
-                 line, nullptr);
-      stack.lay(y, layer % 2 ? line : input + at, convolution.line(y));
+                 stack.line(y), nullptr);
+      stack.lay(y, layer % 2 ? stack.line(y) : input + at, convolution.line(y));
     }
+  }
+
+  void expect(int layer, long at) const {
+    expect_read((layer % 2 ? outer : inner) + at);
+    expect_read(convolved(layer) + at);
+    if (layer) expect_read(convolved(layer - 1) + at);
+    layer % 2 ? expect_written(inner + at) : expect_read(given_to(layer / 2) + at);
   }
 
   void go_back(const Convolution& convolution, int layer, long at, Sums& sums) const {
@@ -282,7 +309,6 @@ class Backward : Run {
     Convolution convolution(shape);
     Stack stack(shape);
     Sums sums(shape.channels);
-    Lines<bf16> line(shape.line());
     const long strides[] = {9L * shape.channels, 1, 3L * shape.channels, shape.channels};
     const Share share(shape);
     float* const part = parts.begin + shape.kernel() * share.thread;
@@ -293,7 +319,7 @@ class Backward : Run {
       std::fill(part, part + shape.kernel(), 0);
       totals.clear(share.thread);
       for (long image = share.begin; image < share.end; image++) {
-        lay(convolution, stack, line.begin, layer, image * shape.picture());
+        lay(convolution, stack, layer, image * shape.picture());
         go_back(convolution, layer, image * shape.picture(), sums);
         sums.add_to(totals.of(share.thread));
         stack.next(part);

@@ -67,7 +67,7 @@ extern "C" void differentiate(const bf16* x, const bf16* by_y, const bf16* turne
       Writer writer{by_x + at};
       convolution.run(turned, writer);
       for (int y = 0; y < shape.height; y++)
-        stack.lay(y, x + at + y * shape.line(), by_y + at + y * shape.line());
+        stack.lay(y, x + at + y * shape.line(), convolution.line(y));
       stack.next(parts.begin + shape.kernel() * share.thread);
     }
     stack.finish(parts.begin + shape.kernel() * share.thread);

@@ -161,6 +161,7 @@ class Stack {
   const Shape& shape;
   int pictures, positions, laid = 0;
   long pitch, before;
+  Lines<bf16> written;  // one line of inputs
   Lines<bf16> inputs, even, odd;  // [channel][position], and twice [pair of positions][channel][2]
 
  public:
@@ -171,11 +172,15 @@ class Stack {
         // An odd number of lines keeps the channels out of step in the cache.
         pitch(long(positions / DEPTH | 1) * DEPTH),
         before(2 * shape.row() + 2),  // the last tap looks back so far
+        written(shape.line()),
         inputs(pitch * shape.channels),
         even((positions + before) * shape.channels),
         odd((positions + before) * shape.channels) {}
 
   int apart() const { return (shape.height + 1) * shape.row(); }
+
+  // Where a line of inputs may be written before it is laid.
+  bf16* line(int) { return written.begin; }
 
   // One line of the next picture: the layer's input, and the gradient by its output.
   void lay(int y, const bf16* input, const bf16* gradient) {

@@ -176,7 +176,8 @@ class Stack {
   const int pictures;
   int laid = 0;
   const long apart;  // numbers of a point
-  Padded inputs, gradients;
+  Padded inputs;
+  const bf16* gradients = nullptr;  // the picture's first line, as a padded picture holds it
   Lines<bf16> of_inputs, of_gradients;
   Lines<float> found;  // [point][input block][output block][16 inputs][16 outputs]
 
@@ -199,15 +200,15 @@ class Stack {
   }
 
   void transform_gradients(int y, int channel, long to) {
-    const long pixel = shape.channels;
-    const bf16 *first = gradients.line(2 * y) + channel, *second = gradients.line(2 * y + 1) + channel;
+    const long pixel = shape.channels, line = shape.row() * pixel;
+    const bf16 *first = gradients + 2 * y * line + channel, *second = first + line;
     for (int x = 0; x < squares.in_line; x += 2, to += 2 * pixel) {
       Row points[2][POINTS];
       for (int one = 0; one < 2; one++, first += 2 * pixel, second += 2 * pixel) {
         const Row results[] = {widen16(first), widen16(first + pixel), widen16(second), widen16(second + pixel)};
         Row half[2 * 4];
         for (int column = 0; column < 2; column++) back_to_points<2>(results + column, half + column);
-        for (int line = 0; line < 4; line++) back_to_points(half + 2 * line, points[one] + 4 * line);
+        for (int i = 0; i < 4; i++) back_to_points(half + 2 * i, points[one] + 4 * i);
       }
       put_pairs(points[0], points[1], of_gradients.begin + to);
     }
@@ -234,15 +235,18 @@ class Stack {
         pictures(std::max(1, FEWEST_SQUARES / squares.number())),
         apart(long(pictures) * squares.number() * shape.channels + 32),
         inputs(shape, shape.row()),
-        gradients(shape),
         of_inputs(POINTS * apart),
         of_gradients(POINTS * apart),
         found(POINTS * long(shape.channels) * shape.channels) {}
 
-  // One line of the next picture: the layer's input, and the gradient by its output.
+  // Where a line of inputs may be written before it is laid.
+  bf16* line(int y) { return inputs.line(y); }
+
+  // One line of the next picture: the layer's input, and the gradient by its output, which stays in
+  // its padded picture until `next`.
   void lay(int y, const bf16* input, const bf16* gradient) {
-    std::memcpy(inputs.line(y), input, shape.line() * sizeof(bf16));
-    std::memcpy(gradients.line(y), gradient, shape.line() * sizeof(bf16));
+    if (input != line(y)) std::memcpy(line(y), input, shape.line() * sizeof(bf16));
+    if (y == 0) gradients = gradient;
   }
 
   // The picture is laid: adds up those that lie here once there are enough.
