@@ -52,24 +52,32 @@ inline void narrow_pairs(Row one, Row other, bf16* to) {
 #endif
 }
 
-// All threads' parts, [input block][output block][tap][16 inputs][16 outputs] each, into a kernel of
-// any strides; by all threads.
-inline void add_up(int inputs, int outputs, const float* parts, int threads, float* to,
-                   const long* strides) {
-  const int blocks = outputs / SIDE;
-  const long size = 9L * inputs * outputs;
+// What is added up for a kernel's inputs and outputs, 16 by 16 of them a block: the gradient by their
+// taps, as [block][tap].
+struct SumsOfTaps {
+  static const int NUMBER = 9;
+  static long at(int tap, int block, int) { return block * NUMBER + tap; }
+  static void to_taps(const Row* sums, Row* taps) { std::copy(sums, sums + NUMBER, taps); }
+};
+
+// All threads' parts, [16 inputs][16 outputs] where a kind of sums says, into a kernel of any strides;
+// blocks are [16 inputs][16 outputs]. By all threads.
+template <class Kind>
+void add_up(int inputs, int outputs, const float* parts, int threads, float* to, const long* strides) {
+  const int of_outputs = outputs / SIDE, blocks = inputs / SIDE * of_outputs;
 #pragma omp for
-  for (int block = 0; block < inputs / SIDE * blocks; block++) {
-    const float* part = parts + block * 9L * CELLS;
-    float* const corner = to + block % blocks * SIDE * strides[0] + block / blocks * SIDE * strides[1];
-    for (int tap = 0; tap < 9; tap++)
-      for (int in = 0; in < SIDE; in++)
-        for (int out = 0; out < SIDE; out++, part++) {
-          float sum = 0;
-          for (int thread = 0; thread < threads; thread++) sum += part[size * thread];
-          corner[out * strides[0] + in * strides[1] + tap / 3 * strides[2] + tap % 3 * strides[3]] = sum;
-        }
-  }
+  for (int block = 0; block < blocks; block++)
+    for (int in = 0; in < SIDE; in++) {
+      Row sums[Kind::NUMBER] = {}, taps[9];
+      for (int thread = 0; thread < threads; thread++)
+        for (int i = 0; i < Kind::NUMBER; i++)
+          sums[i] += row(parts + (long(thread) * Kind::NUMBER * blocks + Kind::at(i, block, blocks)) * CELLS + in * SIDE);
+      Kind::to_taps(sums, taps);
+      float* const corner = to + block % of_outputs * SIDE * strides[0] + (block / of_outputs * SIDE + in) * strides[1];
+      for (int tap = 0; tap < 9; tap++)
+        for (int out = 0; out < SIDE; out++)
+          corner[out * strides[0] + tap / 3 * strides[2] + tap % 3 * strides[3]] = taps[tap][out];
+    }
 }
 
 }  // namespace

@@ -225,6 +225,7 @@ class Forward : Run {
 // positive, `inner` the one between its convolutions.
 class Backward : Run {
   bf16 *const outer, *const inner;
+  const long size;     // of a thread's part
   Lines<float> parts;  // [thread], as a stack adds up
 
   void settle_norm(int layer) {
@@ -300,7 +301,8 @@ class Backward : Run {
       : Run(chain),
         outer(chain.work),
         inner(chain.work + shape.numbers()),
-        parts(shape.kernel() * chain.threads) {
+        size(long(Stack::Sums::NUMBER) * shape.channels * shape.channels),
+        parts(size * chain.threads) {
     for (int layer = 0; layer < layers; layer++) norms[layer].look_back(learned(layer));
   }
 
@@ -311,12 +313,12 @@ class Backward : Run {
     Sums sums(shape.channels);
     const long strides[] = {9L * shape.channels, 1, 3L * shape.channels, shape.channels};
     const Share share(shape);
-    float* const part = parts.begin + shape.kernel() * share.thread;
+    float* const part = parts.begin + size * share.thread;
     begin(share, sums);
     for (int layer = layers - 1; layer >= given; layer--) {
 #pragma omp single
       settle_norm(layer);
-      std::fill(part, part + shape.kernel(), 0);
+      std::fill(part, part + size, 0);
       totals.clear(share.thread);
       for (long image = share.begin; image < share.end; image++) {
         lay(convolution, stack, layer, image * shape.picture());
@@ -326,7 +328,8 @@ class Backward : Run {
       }
       stack.finish(part);
 #pragma omp barrier
-      add_up(shape.channels, shape.channels, parts.begin, share.threads, chain.to_weights + (layer - given) * shape.kernel(), strides);
+      add_up<Stack::Sums>(shape.channels, shape.channels, parts.begin, share.threads,
+                          chain.to_weights + (layer - given) * shape.kernel(), strides);
     }
     if (!given) return;
 #pragma omp single

@@ -54,7 +54,8 @@ extern "C" void differentiate(const bf16* x, const bf16* by_y, const bf16* turne
                               float* by_weights, const long* strides, const int* sizes,
                               int threads) {
   const Shape shape{sizes[0], sizes[1], sizes[2], sizes[3]};
-  Lines<float> parts(shape.kernel() * threads);
+  const long size = long(Stack::Sums::NUMBER) * shape.channels * shape.channels;
+  Lines<float> parts(size * threads);
 #pragma omp parallel num_threads(threads)
   {
     Multiplier multiplier;
@@ -68,10 +69,10 @@ extern "C" void differentiate(const bf16* x, const bf16* by_y, const bf16* turne
       convolution.run(turned, writer);
       for (int y = 0; y < shape.height; y++)
         stack.lay(y, x + at + y * shape.line(), convolution.line(y));
-      stack.next(parts.begin + shape.kernel() * share.thread);
+      stack.next(parts.begin + size * share.thread);
     }
-    stack.finish(parts.begin + shape.kernel() * share.thread);
+    stack.finish(parts.begin + size * share.thread);
 #pragma omp barrier
-    add_up(shape.channels, shape.channels, parts.begin, share.threads, by_weights, strides);
+    add_up<Stack::Sums>(shape.channels, shape.channels, parts.begin, share.threads, by_weights, strides);
   }
 }

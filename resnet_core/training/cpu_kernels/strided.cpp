@@ -247,6 +247,6 @@ extern "C" void differentiate_halving(const bf16* x, const bf16* by_y, const bf1
     }
     weights.finish(part);
 #pragma omp barrier
-    add_up(sizes->inputs, sizes->outputs, parts.begin, share.threads, by_weights, strides);
+    add_up<SumsOfTaps>(sizes->inputs, sizes->outputs, parts.begin, share.threads, by_weights, strides);
   }
 }

@@ -64,6 +64,18 @@ inline void back_to_taps(const Row* points, Row* taps) {
   taps[2 * APART] = points[3 * APART] + both;
 }
 
+// What is added up for the gradient by the weights: that by the points of their kernels, as
+// [point][block], since a point's blocks are found one after another.
+struct SumsOfPoints {
+  static const int NUMBER = POINTS;
+  static long at(int point, int block, int blocks) { return long(point) * blocks + block; }
+  static void to_taps(const Row* sums, Row* taps) {
+    Row half[3 * 4];
+    for (int x = 0; x < 4; x++) back_to_taps<4>(sums + x, half + x);
+    for (int y = 0; y < 3; y++) back_to_taps(half + 4 * y, taps + 3 * y);
+  }
+};
+
 // Where squares of 2 x 2 pixels are in a picture; those of an odd last line reach out of it.
 struct Squares {
   const int lines, in_line;

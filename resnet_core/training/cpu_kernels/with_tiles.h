@@ -165,6 +165,8 @@ class Stack {
   Lines<bf16> inputs, even, odd;  // [channel][position], and twice [pair of positions][channel][2]
 
  public:
+  using Sums = SumsOfTaps;
+
   explicit Stack(const Shape& shape)
       : shape(shape),
         pictures(std::max(1, FEWEST_POSITIONS / apart())),

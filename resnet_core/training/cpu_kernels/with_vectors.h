@@ -168,7 +168,7 @@ class Convolution : public Padded {
 // For the gradient by the weights: inputs and gradients of squares, transformed, both as
 // [point][pair of squares][channel][2].
 //
-// sums[input block][output block][tap][16 inputs][16 outputs] is what it adds to.
+// sums[point][input block][output block][16 inputs][16 outputs] is what it adds to.
 class Stack {
   static const int FEWEST_SQUARES = 64;  // pictures are added up together until there are so many
   const Shape& shape;
@@ -179,7 +179,6 @@ class Stack {
   Padded inputs;
   const bf16* gradients = nullptr;  // the picture's first line, as a padded picture holds it
   Lines<bf16> of_inputs, of_gradients;
-  Lines<float> found;  // [point][input block][output block][16 inputs][16 outputs]
 
   // 16 points of two squares, in pairs.
   void put_pairs(const Row* one, const Row* other, bf16* to) const {
@@ -214,21 +213,22 @@ class Stack {
     }
   }
 
-  void add() {
+  void add(float* sums) {
     const int channels = shape.channels;
-    float* to = found.begin;
     for (int p = 0; p < POINTS; p++)
       for (int in = 0; in < channels; in += SIDE)
-        for (int out = 0; out < channels; out += SIDE, to += CELLS) {
+        for (int out = 0; out < channels; out += SIDE, sums += CELLS) {
           const Factors factors{of_inputs.begin + p * apart + 2 * in, 2, 0,
                                 of_gradients.begin + p * apart + 2 * out, 2 * channels, 0,
                                 laid * squares.number() / 2, 1, 2 * channels};
-          multiply<SIDE, true>(factors, to);
+          multiply<SIDE, true>(factors, sums);
         }
     laid = 0;
   }
 
  public:
+  using Sums = SumsOfPoints;
+
   explicit Stack(const Shape& shape)
       : shape(shape),
         squares(shape),
@@ -236,8 +236,7 @@ class Stack {
         apart(long(pictures) * squares.number() * shape.channels + 32),
         inputs(shape, shape.row()),
         of_inputs(POINTS * apart),
-        of_gradients(POINTS * apart),
-        found(POINTS * long(shape.channels) * shape.channels) {}
+        of_gradients(POINTS * apart) {}
 
   // Where a line of inputs may be written before it is laid.
   bf16* line(int y) { return inputs.line(y); }
@@ -250,33 +249,18 @@ class Stack {
   }
 
   // The picture is laid: adds up those that lie here once there are enough.
-  void next(float*) {
+  void next(float* sums) {
     for (int y = 0; y < squares.lines; y++)
       for (int channel = 0; channel < shape.channels; channel += SIDE) {
         const long to = (long(laid) * squares.number() + y * squares.in_line) * shape.channels + 2 * channel;
         transform_inputs(y, channel, to);
         transform_gradients(y, channel, to);
       }
-    if (++laid == pictures) add();
+    if (++laid == pictures) add(sums);
   }
 
-  // Adds up those that are left, and gives what was found of all.
-  void finish(float* sums) {
-    add();
-    const long blocks = long(shape.channels) * shape.channels / CELLS;
-    for (long block = 0; block < blocks; block++)
-      for (int in = 0; in < SIDE; in++) {
-        Row points[POINTS], half[3 * 4], taps[9];
-        for (int p = 0; p < POINTS; p++) points[p] = row(found.begin + (p * blocks + block) * CELLS + in * SIDE);
-        for (int x = 0; x < 4; x++) back_to_taps<4>(points + x, half + x);
-        for (int y = 0; y < 3; y++) back_to_taps(half + 4 * y, taps + 3 * y);
-        for (int tap = 0; tap < 9; tap++) {
-          float* const to = sums + (block * 9 + tap) * CELLS + in * SIDE;
-          put(row(to) + taps[tap], to);
-        }
-      }
-    found.clear();
-  }
+  // Adds up those that are left.
+  void finish(float* sums) { add(sums); }
 };
 
 }  // namespace
