@@ -188,7 +188,7 @@ def chain(
         What comes out, (N, C, H, W) bf16, channels last; what its gradient needs; and the batch's
         means and variances, (2 blocks, C) fp32.
     """
-    x, out, packed = laid_out(x), empty_like(x), pack(list(weights))
+    x, out, packed = laid_out(x), empty_like(x), pack(weights)
     first = first if first is None else laid_out(first)
     gamma, beta, mean = gamma.contiguous(), beta.contiguous(), around.clone()
     kept, variance = _kept(x, weights), torch.empty_like(mean)
@@ -231,7 +231,7 @@ def chain_gradient(
 
     That by first is empty where it is not given, and that by x where it only is a shortcut left alone.
     """
-    gradient, x, packed = laid_out(gradient), laid_out(x), pack(list(weights), turned=True)
+    gradient, x, packed = laid_out(gradient), laid_out(x), pack(weights, turned=True)
     gamma, beta = gamma.contiguous(), beta.contiguous()
     first = first if first is None else laid_out(first)
     work = torch.empty(2, x.numel(), dtype=torch.bfloat16)

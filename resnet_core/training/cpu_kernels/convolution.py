@@ -31,7 +31,7 @@ class KernelConv2d(nn.Conv2d):
 @torch.library.custom_op("resnet_lab::convolve", mutates_args=())
 def convolve(x: Tensor, weight: Tensor) -> Tensor:
     """(N, C, H, W) bf16 by (C, C, 3, 3) fp32 → (N, C, H, W) bf16, channels last."""
-    x, y, packed = laid_out(x), empty_like(x), pack([weight])
+    x, y, packed = laid_out(x), empty_like(x), pack(weight[None])
     kernels().convolve(
         x.data_ptr(), packed.data_ptr(), y.data_ptr(), sizes(x), torch.get_num_threads()
     )
@@ -47,7 +47,7 @@ def _(x: Tensor, weight: Tensor) -> Tensor:
 def differentiate(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients by the input, bf16, and by the weights, fp32 and laid out as they are."""
     gradient, x = laid_out(gradient), laid_out(x)
-    to_x, to_weight, turned = empty_like(x), torch.empty_like(weight), pack([weight], turned=True)
+    to_x, to_weight, turned = empty_like(x), torch.empty_like(weight), pack(weight[None], turned=True)
     kernels().differentiate(
         x.data_ptr(), gradient.data_ptr(), turned.data_ptr(), to_x.data_ptr(), to_weight.data_ptr(),
         longs(to_weight.stride()), sizes(x), torch.get_num_threads(),

@@ -23,12 +23,14 @@ extern "C" int ask_for_unit() {
 // How many numbers packed weights have.
 extern "C" long packed_size(int channels) { return Packing{channels}.size(); }
 
-// fp32 weights, any strides, as bf16, packed.
-extern "C" void pack(const float* weights, const long* strides, int channels, int threads, bf16* to) {
+// fp32 weights of layers, any strides, as bf16, packed one layer after another.
+extern "C" void pack(const float* weights, int layers, const long* strides, int channels, int threads,
+                     bf16* to) {
   const Packing packing{channels};
-  const Weights given{weights, strides};
-#pragma omp parallel for num_threads(threads)
-  for (int part = 0; part < packing.parts(); part++) packing.pack(part, given, to);
+#pragma omp parallel for num_threads(threads) collapse(2)
+  for (int layer = 0; layer < layers; layer++)
+    for (int part = 0; part < packing.parts(); part++)
+      packing.pack(part, {weights + layer * strides[0], strides + 1}, to + layer * packing.size());
 }
 
 // y = the convolution of x by packed weights.

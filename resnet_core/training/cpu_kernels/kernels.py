@@ -102,7 +102,7 @@ def load(library: Path) -> ctypes.CDLL:
     address, size = ctypes.c_void_p, ctypes.c_int
     strides, sizes = ctypes.POINTER(ctypes.c_long), ctypes.POINTER(size)
     found.packed_size.argtypes, found.packed_size.restype = [size], ctypes.c_long
-    found.pack.argtypes = [address, strides, size, size, address]
+    found.pack.argtypes = [address, size, strides, size, size, address]
     found.convolve.argtypes = [*[address] * 3, sizes, size]
     found.differentiate.argtypes = [*[address] * 5, strides, sizes, size]
     found.pack_halving.argtypes = [address, strides, *[size] * 3, address]
@@ -118,24 +118,23 @@ def load(library: Path) -> ctypes.CDLL:
     return found
 
 
-def pack(weights: Sequence[Tensor], turned: bool = False) -> Tensor:
-    """Kernels (C, C, 3, 3) fp32, of any strides, in bf16, as the code multiplies by them.
+def pack(weights: Tensor, turned: bool = False) -> Tensor:
+    """Kernels (layers, C, C, 3, 3) fp32, of any strides, in bf16, as the code multiplies by them.
 
     Args:
         turned: as the gradient needs them: seen from the input, outputs are inputs, and taps turn
             round.
     """
-    assert all(weight.dtype == torch.float32 for weight in weights)
-    channels = weights[0].shape[0]
-    packed = torch.empty(len(weights), kernels().packed_size(channels), dtype=torch.bfloat16)
+    assert weights.dtype == torch.float32
+    layers, channels = weights.shape[:2]
+    address, strides = weights.data_ptr(), weights.stride()
+    if turned:
+        by_layer, by_out, by_in, by_row, by_column = strides
+        address += weights.element_size() * 2 * (by_row + by_column)
+        strides = (by_layer, by_in, by_out, -by_row, -by_column)
+    packed = torch.empty(layers, kernels().packed_size(channels), dtype=torch.bfloat16)
     threads = torch.get_num_threads()
-    for weight, to in zip(weights, packed, strict=True):
-        address, strides = weight.data_ptr(), weight.stride()
-        if turned:
-            by_out, by_in, by_row, by_column = strides
-            address += weight.element_size() * 2 * (by_row + by_column)
-            strides = (by_in, by_out, -by_row, -by_column)
-        kernels().pack(address, longs(strides), channels, threads, to.data_ptr())
+    kernels().pack(address, layers, longs(strides), channels, threads, packed.data_ptr())
     return packed
 
 
