@@ -57,6 +57,19 @@ inline void narrow16(Row numbers, bf16* to) {
   std::memcpy(to, &halves, sizeof halves);
 }
 
+// Two rows, the second so many numbers further on: as quickly as one.
+inline void narrow_two(Row one, Row other, bf16* to, long apart) {
+#ifdef __AVX512BF16__
+  const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)other, (__m512)one);
+  if (apart == SIDE) return _mm512_storeu_si512(to, both);
+  _mm256_storeu_si256((__m256i*)to, _mm512_castsi512_si256(both));
+  _mm256_storeu_si256((__m256i*)(to + apart), _mm512_extracti64x4_epi64(both, 1));
+#else
+  narrow16(one, to);
+  narrow16(other, to + apart);
+#endif
+}
+
 // One number alone.
 inline bf16 narrow(float number) {
   uint32_t bits;

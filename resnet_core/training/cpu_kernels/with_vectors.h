@@ -115,12 +115,14 @@ class Convolution : public Padded {
     for (int channel = 0; channel < channels; channel += SIDE) {
       Window window;
       bf16* to = points.begin + channel;
-      for (int square = first; square < end; square++, to += channels) {
+      for (int square = first; square < end; square += 2, to += 2 * channels) {
         const int x = square % squares.in_line, y = square / squares.in_line;
-        Row found[POINTS];
-        window.read(padded.begin + 2 * y * line + 2L * x * channels + channel, channels, line,
-                    x == 0 || square == first, found);
-        for (int p = 0; p < POINTS; p++) narrow16(found[p], to + p * apart);
+        const bf16* const from = padded.begin + 2 * y * line + 2L * x * channels + channel;
+        Row found[2][POINTS];
+        window.read(from, channels, line, x == 0 || square == first, found[0]);
+        window.read(from + 2 * channels, channels, line, false, found[1]);
+#pragma GCC unroll 16
+        for (int p = 0; p < POINTS; p++) narrow_two(found[0][p], found[1][p], to + p * apart, channels);
       }
     }
   }
