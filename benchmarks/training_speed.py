@@ -33,12 +33,13 @@ def engine_events(
 ) -> Iterator[Stepped]:
     """The product's own training, as a person would start it: its progress events.
 
-    As long as a run can be: on a fast machine a recipe's own epochs are over before the rounds are.
+    Without validation, which the textbook loop has none of. As long as a run can be: on a fast machine
+    a recipe's own epochs are over before the rounds are.
 
     Args:
         hardware: as is chosen for the recipe's own epochs.
     """
-    endless = find_recipe(recipe).changed(epochs=float(MOST_EPOCHS))
+    endless = find_recipe(recipe).changed(epochs=float(MOST_EPOCHS), validation_images=0)
     switch = "on" if hardware.compiled else "off"
     if hardware.own_kernels and not hardware.compiled:
         # Too short for a step to be compiled.

@@ -47,7 +47,11 @@ def _(x: Tensor, weight: Tensor) -> Tensor:
 def differentiate(gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients by the input, bf16, and by the weights, fp32 and laid out as they are."""
     gradient, x = laid_out(gradient), laid_out(x)
-    to_x, to_weight, turned = empty_like(x), torch.empty_like(weight), pack(weight[None], turned=True)
+    to_x, to_weight, turned = (
+        empty_like(x),
+        torch.empty_like(weight),
+        pack(weight[None], turned=True),
+    )
     kernels().differentiate(
         x.data_ptr(), gradient.data_ptr(), turned.data_ptr(), to_x.data_ptr(), to_weight.data_ptr(),
         longs(to_weight.stride()), sizes(x), torch.get_num_threads(),
