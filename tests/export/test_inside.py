@@ -45,7 +45,7 @@ def hooked(model: PixelModel, seen: np.ndarray) -> dict[str, torch.Tensor]:
     pooling = next(m for m in network.pre_logits if isinstance(m, torch.nn.AdaptiveAvgPool2d))
     pooling.register_forward_pre_hook(lambda _m, ins: kept.update(features=ins[0][0].clone()))
     with torch.no_grad():
-        pixels = (torch.from_numpy(seen[None]).double() - model.mean) * model.inverse_std
+        pixels = (torch.tensor(seen[None]).double() - model.mean) * model.inverse_std
         kept["logits"] = network(pixels.permute(0, 3, 1, 2))[0]
     return kept
 
