@@ -53,17 +53,25 @@ def test_values_and_gradients_are_those_of_fp64(
     channels = shape[1]
     x, gradient = laid_out(*shape), laid_out(*shape)
     weight = torch.randn(channels, channels, 3, 3).contiguous(memory_format=layout)
+    y, exact, exact_x, exact_weight = beside_fp64(x, weight, gradient)
+    near = OF_VALUES[kernels]
+    assert distance(y, exact) < near
+    check_gradients(x, weight, exact_x, exact_weight, near, OF_WEIGHTS[kernels])
+
+
+def beside_fp64(x: Tensor, weight: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+    """A step by the kernels, which leaves its gradients on what it is given, and one in fp64.
+
+    Returns:
+        What comes out of both, and fp64's input and weight, with their gradients.
+    """
     exact_x = x.double().requires_grad_()
     exact_weight = weight.bfloat16().double().requires_grad_()
     exact = F.conv2d(exact_x, exact_weight, padding=1)
     exact.backward(gradient.double())
-    x.requires_grad_()
-    weight.requires_grad_()
-    y = convolve(x, weight)
+    y = convolve(x.requires_grad_(), weight.requires_grad_())
     y.backward(gradient)
-    near = OF_VALUES[kernels]
-    assert distance(y, exact) < near
-    check_gradients(x, weight, exact_x, exact_weight, near, OF_WEIGHTS[kernels])
+    return y, exact, exact_x, exact_weight
 
 
 def check_gradients(
@@ -88,13 +96,7 @@ def test_where_nothing_has_to_be_rounded_they_are_exact(shape) -> None:
 
     x, gradient = whole(*shape), whole(*shape)
     weight = 4 * whole(channels, channels, 3, 3).float()
-    exact_x, exact_weight = (each.double().requires_grad_() for each in (x, weight))
-    exact = F.conv2d(exact_x, exact_weight, padding=1)
-    exact.backward(gradient.double())
-    x.requires_grad_()
-    weight.requires_grad_()
-    y = convolve(x, weight)
-    y.backward(gradient)
+    y, exact, exact_x, exact_weight = beside_fp64(x, weight, gradient)
     assert x.grad is not None and exact_x.grad is not None and weight.grad is not None
     assert torch.equal(y, exact.bfloat16())
     assert torch.equal(x.grad, exact_x.grad.bfloat16())
