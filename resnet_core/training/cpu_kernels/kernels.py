@@ -82,7 +82,7 @@ def kernels() -> ctypes.CDLL:
 
 
 def build(flags: tuple[str, ...]) -> ctypes.CDLL:
-    """Compile and load the code; takes two to five seconds.
+    """Compile and load the code; takes two to six seconds.
 
     Raises:
         OSError: there is no compiler, or the result can't be loaded.
