@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure training, and the app itself."""
+"""`python -m benchmarks`: experiments that compare nets, engines, machines, and the app itself."""
 
 from __future__ import annotations
 
