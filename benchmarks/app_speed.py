@@ -25,7 +25,7 @@ from resnet_core.runs.folder import RunFolder, RunState
 from resnet_core.training.recipes import MOST_EPOCHS
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "ui" / "examples" / "ship.jpg"
+PICTURE = ROOT / "ui" / "classify" / "examples" / "ship.jpg"
 ONE_LINE_APP = (
     "import gradio as gr, sys; "
     "gr.Interface(lambda image: image, gr.Image(type='filepath'), gr.Image(), api_name='echo')"

@@ -77,7 +77,7 @@ def test_opening_the_app_and_classifying_imports_no_torch() -> None:
     program = (
         "import sys; from pathlib import Path; import app; from ui.layout import build_app; "
         "build_app(); from export.classifier import classify; "
-        "classify(Path('ui/examples/ship.jpg'), 'resnet20_v1'); "
+        "classify(Path('ui/classify/examples/ship.jpg'), 'resnet20_v1'); "
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,7 @@
-"""The app's pages: the only room that knows Gradio. One file a tab; `layout` puts them together."""
+"""The app's pages: the only room that knows Gradio. A folder a tab; `layout` puts them together.
+
+What lies beside the folders is what several tabs share.
+"""
 
 from ui.no_stubs import import_gradio
 

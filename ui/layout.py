@@ -15,26 +15,28 @@ from resnet_core.errors import ConfigError, LabError
 from resnet_core.pictures import warn_of_old_pillow
 from resnet_core.runs.worker import ensure_worker
 from resnet_core.training.config import default_data_folder
-from ui import fetch_jobs, jobs, speed_jobs
+from ui import run_jobs
 from ui.action_list import ActionList
 from ui.answered import forgetting, keep_no_statistics
-from ui.classify import build_classify_tab, offer_models
-from ui.depth import build_depth_tab
+from ui.classify.engines import check_forced_engine, offer_engines
+from ui.classify.example_pictures import PHOTOS
+from ui.classify.tab import build_classify_tab, offer_models
+from ui.depth.tab import build_depth_tab
 from ui.door.address import check_address
 from ui.door.bodies import MAX_FILE_MB
 from ui.door.guard import around
 from ui.door.logins import EXPOSED, USER, checking, require_password
 from ui.door.no_fetching import stop_fetching
-from ui.engines import check_forced_engine, offer_engines
 from ui.events import AT_ONCE, IN_TURN, turning
-from ui.example_pictures import PHOTOS
 from ui.html import render_busy, render_problem
 from ui.kept_files import KEPT_SECONDS, keep_in
-from ui.models import build_models_tab
-from ui.run_view import render_status
-from ui.speed import build_speed_tab
+from ui.models import fetch_jobs
+from ui.models.tab import build_models_tab
+from ui.speed import jobs as speed_jobs
+from ui.speed.tab import build_speed_tab
 from ui.steady_memory import give_back_what_is_freed
-from ui.train import build_train_tab
+from ui.train.run_view import render_status
+from ui.train.tab import build_train_tab
 
 HERE = Path(__file__).parent
 # Browsers can't show every format we read (HEIC, TIFF), nor damaged files: no broken-image mark.
@@ -70,8 +72,8 @@ def build_app() -> gr.Blocks:
             runs.
     """
     check_forced_engine()
-    jobs.make_runs_folder()
-    keep_in(jobs.runs_folder())
+    run_jobs.make_runs_folder()
+    keep_in(run_jobs.runs_folder())
     with gr.Blocks(
         title="ResNet Lab",
         analytics_enabled=False,
@@ -135,7 +137,7 @@ def _stop(event: gr.EventData) -> None:
     elif event.row == fetch_jobs.STATUS_ROW:
         fetch_jobs.stop()
     else:
-        jobs.stop(event.row)
+        run_jobs.stop(event.row)
 
 
 def _wire_use(
@@ -151,7 +153,7 @@ def _wire_use(
 def _use(name: str | None) -> list[Any]:
     try:
         if name not in {model.name for model in list_exported()}:
-            jobs.export(name or "")
+            run_jobs.export(name or "")
         return ["", *offer_models(name), gr.Tabs(selected="classify")]
     except LabError as error:
         return [render_problem(str(error)), gr.skip(), gr.skip(), gr.skip()]
@@ -201,7 +203,7 @@ def serve(
         pwa=True,
         show_error=True,
         max_file_size=f"{MAX_FILE_MB}mb",
-        allowed_paths=[str(HERE / "examples"), *map(str, PHOTOS)],
+        allowed_paths=[str(HERE / "classify" / "examples"), *map(str, PHOTOS)],
         favicon_path=HERE / "icon.png",
         theme=make_theme(),
         css_paths=HERE / "style.css",
@@ -261,6 +263,6 @@ def _engine_name() -> str:
 
 
 def _status() -> str:
-    ensure_worker(jobs.runs_folder())
-    rows = [*speed_jobs.status_rows(), *fetch_jobs.status_rows(), *jobs.all_rows()]
+    ensure_worker(run_jobs.runs_folder())
+    rows = [*speed_jobs.status_rows(), *fetch_jobs.status_rows(), *run_jobs.all_rows()]
     return render_status(_engine_name(), rows)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from export.classifier import classify
 
-DRAWINGS = Path(__file__).resolve().parents[2] / "ui" / "examples"
+DRAWINGS = Path(__file__).resolve().parents[2] / "ui" / "classify" / "examples"
 SIDES = (32, 96, 224, 640, 1600)
 FORMATS = ("PNG", "JPEG", "WEBP")
 NOISE = 24.0

@@ -18,7 +18,7 @@ from resnet_core.pictures import read_input
 from resnet_core.pretrained.download import Source
 from tests.weights_server import serving, sha256_start
 
-PHOTO = Path("ui/examples/ship.jpg")
+PHOTO = Path("ui/classify/examples/ship.jpg")
 
 
 def test_what_is_said_of_the_weights_is_torchvisions() -> None:

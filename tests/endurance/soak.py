@@ -28,7 +28,7 @@ from tests.endurance.results import envelope
 
 FORMAT = "resnet-lab-soak-1"
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "ui" / "examples" / "ship.jpg"
+EXAMPLE = ROOT / "ui" / "classify" / "examples" / "ship.jpg"
 ENGINE = "onnxruntime-cpu:fp32"
 SAMPLES = 60
 WARM_UP_SHARE = 0.25
@@ -54,9 +54,9 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
     from export.classifier import classify
     from export.session import OnnxSession
     from tests.written_runs import write_run
-    from ui.classify import _answer_page
-    from ui.compare import _compare
-    from ui.watch import look
+    from ui.classify.tab import _answer_page
+    from ui.train.compare import _compare
+    from ui.train.watch import look
 
     runs, chance = [f"run-{number}" for number in range(4)], random.Random(0)
     for number, name in enumerate(runs):

@@ -33,9 +33,12 @@ def open_pages(runs: Path) -> None:
     """What the pages ask of every run: the Train tab, its menus, the Models tab, the model menus."""
     from export.catalogue import list_exported
     from resnet_core.runs.summary import describe_runs
-    from ui import model_view, models, start_form, train, watch
-    from ui.compare import _compare
-    from ui.run_view import render_queue, render_status
+    from ui.models import tab as models
+    from ui.models import view as model_view
+    from ui.train import start_form, watch
+    from ui.train import tab as train
+    from ui.train.compare import _compare
+    from ui.train.run_view import render_queue, render_status
 
     watch.look(NAME, None)
     rows = describe_runs(runs)

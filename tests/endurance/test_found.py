@@ -250,8 +250,8 @@ def test_a_folder_whose_name_is_no_text_can_be_written_down(tmp_path: Path) -> N
 def test_the_endpoint_takes_names_and_numbers_alone(field: str) -> None:
     import gradio as gr
 
-    from ui.classify import _answer_api
+    from ui.classify.tab import _answer_api
 
     sent = {"model": "resnet20_v1", "top_k": 3, "engine": ""} | {field: [1]}
     with pytest.raises(gr.Error, match="should be names"):
-        _answer_api(Path("ui/examples/ship.jpg"), **sent)
+        _answer_api(Path("ui/classify/examples/ship.jpg"), **sent)

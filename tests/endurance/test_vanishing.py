@@ -62,21 +62,21 @@ def garble(folder: Path) -> None:
 
 
 def look_at_runs() -> None:
-    from ui import watch
+    from ui.train import watch
 
     assert isinstance(watch.look("run", None), list)
 
 
 def list_the_models() -> None:
     from export.catalogue import list_exported
-    from ui.model_view import list_models, render_models
+    from ui.models.view import list_models, render_models
 
     list_exported()
     render_models(list_models(), "run")
 
 
 def compare_runs() -> None:
-    from ui.compare import _compare
+    from ui.train.compare import _compare
 
     _compare(["run"], "epoch", "error", "both", "run")
 
@@ -98,7 +98,7 @@ def queue_a_run(runs: Path) -> RunFolder:
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of runs whose queue nobody works on."""
     monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
-    for page in ("watch", "layout"):
+    for page in ("train.watch", "layout"):
         monkeypatch.setattr(f"ui.{page}.ensure_worker", lambda runs: None)
     return tmp_path
 
@@ -119,8 +119,8 @@ def test_no_page_breaks_when_its_queued_run_goes(
 
 @pytest.mark.parametrize("text", ["[1, \xff", "{}", '{"model": {"family": 3}}'])
 def test_a_damaged_run_that_waits_is_named_and_can_be_withdrawn(runs: Path, text: str) -> None:
-    from ui.run_actions import _change_queue
-    from ui.run_view import render_queue
+    from ui.train.run_actions import _change_queue
+    from ui.train.run_view import render_queue
 
     write_run(runs / "sound", seed=5, steps=20).queued_file.write_text('{"place": 2}')
     queue_a_run(runs).config_file.write_bytes(text.encode("latin-1"))

@@ -20,7 +20,7 @@ from resnet_core.pictures import read_picture, to_input
 from resnet_core.zoo import find_in_zoo
 from tests.export.tiny_onnx import write_tiny_onnx
 
-SHIP = Path(__file__).resolve().parents[2] / "ui" / "examples" / "ship.jpg"
+SHIP = Path(__file__).resolve().parents[2] / "ui" / "classify" / "examples" / "ship.jpg"
 MEAN = np.array([125.4, 122.6, 114.0], np.float32)
 
 

@@ -39,7 +39,7 @@ from resnet_core.onnx_names import confidence_file
 from resnet_core.pictures import read_picture, to_input
 from tests.export.test_onnx import make
 
-SHIP = Path(__file__).resolve().parents[2] / "ui" / "examples" / "ship.jpg"
+SHIP = Path(__file__).resolve().parents[2] / "ui" / "classify" / "examples" / "ship.jpg"
 FITTED = Calibration(5.0, "9 images", 1.0, 0.9, 10, 8.0, 2.0, "a command")
 FAMILIAR = Familiarity(0.0, "9 images", 10, 5.0, (), "a command")
 HELD_OUT, SPLIT_SEED = 150, 4

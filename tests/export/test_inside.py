@@ -80,7 +80,7 @@ def test_maps_and_stages_are_those_of_pytorch(
 @pytest.mark.parametrize("name", ["resnet20_v1", "plain20"])
 def test_shipped_nets_rebuilt_from_their_weights_agree(name: str) -> None:
     entry = find_in_zoo(name)
-    seen = to_input(read_picture(ROOT / "ui" / "examples" / "ship.jpg").image, 32)
+    seen = to_input(read_picture(ROOT / "ui" / "classify" / "examples" / "ship.jpg").image, 32)
     check_against_pytorch(entry.onnx_file, load_model(entry.weights_file).model, seen)
 
 
@@ -178,7 +178,7 @@ def test_heat_lies_where_the_numbers_are(side: int) -> None:
 
 
 def test_the_command_adds_up_and_writes_its_pictures(run_module, tmp_path: Path) -> None:
-    picture = ROOT / "ui" / "examples" / "truck.jpg"
+    picture = ROOT / "ui" / "classify" / "examples" / "truck.jpg"
     words = ("inside", picture, "--class", "ship", "--out", tmp_path, "--json")
     done = run_module("export", *words)
     assert done.returncode == 0, done.stderr
@@ -194,8 +194,8 @@ def test_the_command_adds_up_and_writes_its_pictures(run_module, tmp_path: Path)
 
 def test_looking_inside_imports_no_torch() -> None:
     program = (
-        "import sys; from pathlib import Path; from ui.inside import _look; "
-        "shown = _look(Path('ui/examples/ship.jpg'), 'resnet20_v1', '')[0]; "
+        "import sys; from pathlib import Path; from ui.classify.inside import _look; "
+        "shown = _look(Path('ui/classify/examples/ship.jpg'), 'resnet20_v1', '')[0]; "
         "assert 'lab-heat' in shown, shown; sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

@@ -22,7 +22,7 @@ from export.tuned import Tuned, cache_file, engine_for, read_tuned
 from resnet_core.errors import ConfigError, ModelError
 
 EXPORTED = find_exported("resnet20_v1")
-PICTURE = Path("ui/examples/ship.jpg")
+PICTURE = Path("ui/classify/examples/ship.jpg")
 
 
 class Wrong:

@@ -112,7 +112,7 @@ def test_resnet20_agrees_with_pytorch_on_every_test_image(run_module, data_folde
 
 
 def test_classify_command(run_module, tmp_path: Path) -> None:
-    ship = Path("ui/examples/ship.jpg")
+    ship = Path("ui/classify/examples/ship.jpg")
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"")
     answer = json.loads(run_module("export", "classify", ship, "--json", "--top-k", 3).stdout)[0]

@@ -26,7 +26,7 @@ from resnet_core.training.run import execute
 from tests.resnet_core.live_runs import SMALL_DATA, run
 from tests.small_data import NAME
 from tests.written_runs import STEPS_PER_EPOCH, append, started
-from ui import jobs
+from ui import run_jobs
 
 EPOCHS = 2
 SUMMARY = {"epochs": EPOCHS, "test_error_percent": 8.25}
@@ -136,7 +136,7 @@ def test_a_full_queue_leaves_a_finished_run_finished(
     monkeypatch.setattr(queue, "MOST_WAITING", 0)
     config = finished.config()
     with pytest.raises(RunError, match="no more are taken"):
-        jobs.lengthen(finished.name, 3)
+        run_jobs.lengthen(finished.name, 3)
     assert_untouched(finished, config)
 
 

@@ -182,7 +182,7 @@ def test_pictures_given_as_they_are_get_the_size_of_the_start(tmp_path: Path, ca
 
 def test_the_command_lists_starts_without_torch() -> None:
     program = (
-        "import sys; from pathlib import Path; from ui.start_form import offer_starts, chosen_start;"
+        "import sys; from pathlib import Path; from ui.train.start_form import offer_starts, chosen_start;"
         "names = [name for _, name in offer_starts()]; assert 'resnet20_v1' in names;"
         "assert chosen_start('resnet20_v1').header.config.depth == 20;"
         "sys.exit('torch' in sys.modules)"

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page
 from benchmarks.app_speed import served
 from benchmarks.why.settings import ANALYSES
 from tests.ui.live_app import PATIENCE_MS, chromium, words
-from ui.why import FIGURES
-from ui.why_view import TITLES
+from ui.why.section import FIGURES
+from ui.why.view import TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
 # Plotly has laid a figure out; the browser has drawn it once the second frame comes.

@@ -12,9 +12,14 @@ from resnet_core.pretrained.table import newest_weights
 from resnet_core.runs.folder import RunState
 from resnet_core.runs.summary import describe_run
 from tests.written_runs import write_run
-from ui import fetch_view, run_view, speed_jobs, speed_view, study_view, why_view
-from ui.fetch_jobs import Progress
+from ui.depth import study_view
 from ui.html import render_progress_bar
+from ui.models import fetch_view
+from ui.models.fetch_jobs import Progress
+from ui.speed import jobs as speed_jobs
+from ui.speed import view as speed_view
+from ui.train import run_view
+from ui.why import view as why_view
 
 UI = Path(__file__).resolve().parents[2] / "ui"
 

@@ -19,29 +19,22 @@ from benchmarks.why.settings import ANALYSES, default_settings
 from export.plan import Option
 from resnet_core.pretrained.table import newest_weights
 from resnet_core.runs.summary import describe_runs
-from tests.ui.test_train_form import values
+from tests.ui.train.test_train_form import values
 from tests.written_runs import write_run
-from ui import (
-    averaging,
-    classify,
-    command_lines,
-    compare,
-    fetch_jobs,
-    fetch_view,
-    gallery,
-    inside,
-    jobs,
-    model_delete,
-    model_view,
-    run_view,
-    speed_bounds,
-    speed_form,
-    speed_planner,
-    study_form,
-    train,
-    why_jobs,
-)
+from ui import command_lines, run_jobs
+from ui.classify import averaging, gallery, inside
+from ui.classify import tab as classify
 from ui.command_lines import RUNS_BY_ENVIRONMENT, command_line
+from ui.depth import study_form
+from ui.models import delete as model_delete
+from ui.models import fetch_jobs, fetch_view
+from ui.models import view as model_view
+from ui.speed import bounds as speed_bounds
+from ui.speed import form as speed_form
+from ui.speed import planner as speed_planner
+from ui.train import compare, run_view
+from ui.train import tab as train
+from ui.why import jobs as why_jobs
 
 NAME = "a run; of mine"
 ADD = {
@@ -71,11 +64,11 @@ def codes(page: str) -> list[str]:
 
 
 def lines_of_the_pages() -> Iterator[str]:
-    (row,) = describe_runs(jobs.runs_folder())
+    (row,) = describe_runs(run_jobs.runs_folder())
     for state in ("running", "queued", "finished", "stopped"):
         yield from run_view.action_commands(row | {"state": state}).splitlines()[1:]
     yield from codes(model_delete._question(NAME))
-    yield from codes(compare._table([jobs.run_named(NAME)], [NAME]))
+    yield from codes(compare._table([run_jobs.run_named(NAME)], [NAME]))
     yield from codes(train._command_line(values()))
     yield from codes(study_form._render_command(["plain"], ["8"], 1, "shapes", "taste", 1))
     yield classify._command(NAME, 5, "openvino-cpu")
@@ -116,7 +109,7 @@ def test_each_is_taken_by_its_command_and_finds_the_folders_of_the_app(
 
 def test_a_command_that_made_a_run_is_told_of_the_folders_too(home: Path) -> None:
     made = "python -m resnet_core train --seed 0\npython -m resnet_core runs extend RUN --epochs 2"
-    (row,) = describe_runs(jobs.runs_folder())
+    (row,) = describe_runs(run_jobs.runs_folder())
     trained, extended, *_ = run_view.action_commands(row | {"command": made}).splitlines()
     runs, data = (shlex.quote(str(home / name)) for name in ("runs", "data"))
     assert trained == f"{made.splitlines()[0]} --runs {runs} --data-folder {data}"

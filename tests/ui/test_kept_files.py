@@ -11,7 +11,8 @@ import pytest
 from benchmarks.depth.results import read_results
 from benchmarks.depth.study import SHIPPED_FOLDER, read_study
 from resnet_core.errors import ConfigError
-from ui import depth, kept_files
+from ui import kept_files
+from ui.depth import tab as depth
 from ui.kept_files import keep_in, lend, write_once
 
 

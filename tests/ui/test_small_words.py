@@ -10,8 +10,11 @@ from PIL import Image
 
 from export.classifier import Answer
 from resnet_core.zoo import zoo_entries
-from tests.ui.test_depth_page import write_study
-from ui import averaging, child, depth, why_view
+from tests.ui.depth.test_depth_page import write_study
+from ui import child
+from ui.classify import averaging
+from ui.depth import tab as depth
+from ui.why import view as why_view
 
 
 @pytest.mark.parametrize(("share", "said"), [

@@ -14,7 +14,7 @@ def _prepare(folder: Path) -> Prepared:
     import gradio as gr
 
     from resnet_core.errors import ModelError
-    from ui.classify import _answer_api
+    from ui.classify.tab import _answer_api
 
     file = folder / "upload"
     picture = picture_seeds()[0]

@@ -1,0 +1,1 @@
+"""The Classify tab: pictures in, answers out, and what the net saw."""

@@ -1,0 +1,1 @@
+"""The Depth tab: studies of depth against error, and what they show."""

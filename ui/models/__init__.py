@@ -1,0 +1,1 @@
+"""The Models tab: cards, downloads, deletion, and nets to fetch."""

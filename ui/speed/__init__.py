@@ -1,0 +1,1 @@
+"""The Speed tab: what was measured, measuring here, and the planner."""

@@ -1,0 +1,1 @@
+"""The Train tab: settings, runs to watch, and what can be done to them."""
