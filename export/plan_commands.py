@@ -95,7 +95,7 @@ def _plan(options: argparse.Namespace) -> int:
     from export.plan import Limits, options_of, plan
     from export.tuned import read_tuned
 
-    if options.latency_ms <= 0 or options.error <= 0:
+    if not (options.latency_ms > 0 and options.error > 0):
         raise ConfigError("--latency-ms and --error should be more than 0.")
     measured = [found for model in list_exported() if (found := read_tuned(model.file))]
     chosen = plan(options_of(measured), Limits(options.latency_ms, options.error))

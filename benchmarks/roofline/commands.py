@@ -59,10 +59,10 @@ def _roofline(options: argparse.Namespace) -> None:
         "models": [{"model": name, **net.to_dict()} for name, net in counted.items()],
         "rows": place_rows(results, counted, machine),
     }
-    if options.json:
-        write_json(options.json, stored)
     for line in describe(stored, options.layers):
         print(line)
+    if options.json:  # last: a file that can't be written loses no figure
+        write_json(options.json, stored)
 
 
 def _words(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from export.catalogue import find_exported
 from export.engines.catalogue import find_choice
 from export.engines.interface import HoldsImages, OpenModel
 from export.session import OnnxSession
-from resnet_core.errors import LabError
+from resnet_core.errors import LabError, briefly
 
 STEADY_WITHIN = 0.1
 STEADY_RUNS = 5
@@ -49,7 +49,10 @@ def serve() -> None:
     say({"name": model.name, "input_size": size, "holds": isinstance(model, HoldsImages)})
     for line in sys.stdin:
         asked = json.loads(line)
-        say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+        try:
+            say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+        except Exception as error:  # engines' own exceptions, and a batch that no memory holds
+            say({"error": f"it failed while it was asked ({briefly(error)})"})
 
 
 def open_asked(first: dict[str, Any]) -> tuple[OpenModel, int]:

@@ -268,6 +268,16 @@ def test_all_problems_are_told_at_once_and_a_command_asks_the_same_again() -> No
     assert LoadSettings(**{f.name: getattr(options, f.name) for f in fields(asked)}) == asked
 
 
+def test_numbers_that_loadgen_cannot_take_are_refused() -> None:
+    inf = float("inf")
+    with pytest.raises(ConfigError) as error:
+        LoadSettings(
+            seconds=inf, latency_bound_ms=inf, batch_wait_ms=inf, seed=2**64,
+            queries_per_second="1e300",
+        )  # fmt: skip
+    assert len(error.value.problems) == 5
+
+
 def test_all_scenarios_from_the_command_line(run_module, tmp_path: Path, data_folder: Path) -> None:
     done = run_module(
         "benchmarks", "load", "--engine", "onnxruntime-cpu,onnxruntime-cuda", "--seconds", 0.3,

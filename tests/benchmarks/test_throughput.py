@@ -16,20 +16,21 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy import stats
 
+from benchmarks.rounds import check_rounds
 from benchmarks.throughput import measure as measurement
-from benchmarks.throughput.cases import Setup, plan_setups
+from benchmarks.throughput.cases import Setup, parse_threads, plan_setups
 from benchmarks.throughput.commands import as_table
-from benchmarks.throughput.measure import ROOT, Result, measure, workers
+from benchmarks.throughput.measure import ROOT, Result, Worker, measure, workers
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.report import cells, speed_csv
-from benchmarks.throughput.settings import Method
+from benchmarks.throughput.settings import Method, SpeedSettings
 from benchmarks.throughput.stored import StoredSpeed, spread_in_words
 from benchmarks.throughput.summary import INTERVAL, RANGE, Spread, median_interval, spread_of
 from benchmarks.throughput.worker import _time
 from export.engines.catalogue import ENGINES, Choice, find_choice
 from export.latency import percentiles, samples_needed
-from resnet_core.errors import ConfigError, ModelError
+from resnet_core.errors import ConfigError, LabError, ModelError
 from resnet_core.zoo import find_in_zoo
 
 SETUP = Setup("resnet20_v1", find_choice("onnxruntime-cpu"), 0)
@@ -279,6 +280,39 @@ def test_setups_are_every_combination() -> None:
     for words in ({"threads": ["none"]}, {"engines": ["abacus"]}):
         with pytest.raises(ConfigError):
             plan_setups(["resnet20_v1"], words.get("engines", ["all"]), words.get("threads", ["1"]))
+
+
+def test_what_is_said_twice_is_measured_once() -> None:
+    setups = plan_setups(["a", "a"], ["openvino-cpu", "openvino-cpu:fp32"], ["1", "1"])
+    assert [s.choice.key for s in setups] == [f"openvino-cpu:{p}" for p in ("fp32", "bf16", "int8")]
+    assert plan_setups(["a"], ["all", "openvino-cpu"], ["1"]) == plan_setups(["a"], ["all"], ["1"])
+    assert SpeedSettings(batch_sizes=("8", "1", "8")).method().batch_sizes == (8, 1)
+
+
+@pytest.mark.parametrize("said", ["²", "0", "-1", "1.5", "1025", "99999999999999999999", ""])
+def test_threads_are_what_a_machine_can_have(said: str) -> None:
+    with pytest.raises(ConfigError, match="Threads are a number from 1 to 1024, or all"):
+        parse_threads(said)
+
+
+def test_settings_that_never_end_or_are_no_numbers_are_refused() -> None:
+    for seconds in (float("inf"), float("nan"), 0, -1):
+        with pytest.raises(ConfigError, match="--seconds should be a number above 0"):
+            SpeedSettings(seconds=seconds).method()
+        with pytest.raises(ConfigError, match="--seconds should be a number above 0"):
+            check_rounds(1, seconds)
+    with pytest.raises(ConfigError, match="whole numbers from 1, not 2²"):
+        SpeedSettings(batch_sizes=("2²",)).method()
+
+
+def test_an_engine_that_fails_says_why_and_can_be_asked_again() -> None:
+    worker = Worker(SETUP).until_open()
+    try:
+        with pytest.raises(LabError, match=r"failed while it was asked .*allocate"):
+            worker.ask({"batch_size": 10**12, "seconds": 0.01, "warm": False})
+        assert worker.ask({"batch_size": 1, "seconds": 0.01, "warm": False})["latencies"]
+    finally:
+        worker.close()
 
 
 def test_engines_open_side_by_side_but_for_those_that_time_kernels(monkeypatch) -> None:
