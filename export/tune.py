@@ -23,7 +23,7 @@ from export.gate import Gate
 from export.latency import percentiles, samples_needed
 from export.session import OnnxSession
 from export.tuned import FORMAT, USUAL, cache_file, environment
-from resnet_core.errors import LabError
+from resnet_core.errors import LabError, ModelError
 from resnet_core.files import write_json
 
 LEAST_AGREEMENT_PERCENT = 99.5
@@ -77,7 +77,7 @@ def tune(exported: Exported, gate: Gate) -> Iterator[str]:
         What is being done, in words.
 
     Raises:
-        ModelError: the exact file can't be opened.
+        ModelError: the exact file can't be opened, or does not answer.
     """
     size = OnnxSession(exported.file, "cpu").facts.input_size
     candidates = [Candidate(choice) for choice in list_choices(with_pytorch=False)]
@@ -124,6 +124,8 @@ def _open(candidate: Candidate, file: Path) -> None:
 def _check(candidates: list[Candidate], gate: Gate) -> Iterator[str]:
     """Compare every candidate's classes with those of the exact file."""
     usual = next(c for c in candidates if c.choice.key == USUAL)
+    if usual.model is None:
+        raise ModelError(usual.reason)
     exact: NDArray[np.int64] | None = None
     # The exact one first: the others are held against it.
     for candidate in sorted(candidates, key=lambda c: c is not usual):
@@ -135,6 +137,8 @@ def _check(candidates: list[Candidate], gate: Gate) -> Iterator[str]:
             found = _classes(candidate.model, gate.images)
             candidate.images_per_second = len(gate.images) / (perf_counter() - began)
         except LabError as error:
+            if exact is None:  # there is nothing to hold the others against
+                raise
             candidate.reason = str(error)
             continue
         exact = found if exact is None else exact
