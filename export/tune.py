@@ -29,6 +29,8 @@ from resnet_core.files import write_json
 LEAST_AGREEMENT_PERCENT = 99.5
 MOST_LOST_POINTS = 0.1
 """Error, in points of percent, that a faster engine may add."""
+ALONE, MOST_OTHERS = 200, 2
+"""Pictures asked one at a time as well, and how many may get another answer, by rounding."""
 BATCH = 128
 WARM_UPS = 20
 ROUNDS = 5
@@ -143,6 +145,25 @@ def _check(candidates: list[Candidate], gate: Gate) -> Iterator[str]:
             continue
         exact = found if exact is None else exact
         _judge(candidate, found, exact, gate.labels)
+        if not candidate.reason:
+            candidate.reason = _differs_alone(candidate.model, gate.images, found)
+
+
+def _differs_alone(
+    model: OpenModel, images: NDArray[np.uint8], found: NDArray[np.int64]
+) -> str:  # fmt: skip
+    """Whether one picture at a time gets other answers, in words: that may be another program."""
+    asked = images[:ALONE]
+    try:
+        alone = np.array([model.run(image[None]).argmax() for image in asked])
+    except LabError as error:
+        return str(error)
+    others = int((alone != found[:ALONE]).sum())
+    if others <= MOST_OTHERS:
+        return ""
+    return (
+        f"{others} of {len(asked)} pictures asked one at a time got other answers than in batches"
+    )
 
 
 def _judge(

@@ -61,6 +61,15 @@ class Silent:
         raise cannot_answer(self.name, MemoryError("no room"))
 
 
+class WrongAlone(Wrong):
+    """Right in batches, as an engine that has a program for each size may be."""
+
+    name = "Planted, wrong alone"
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        return super().run(images) if len(images) == 1 else self.session.run(images)[1]
+
+
 @pytest.fixture(autouse=True)
 def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESNET_LAB_RUNS", str(tmp_path))
@@ -130,6 +139,18 @@ def test_a_planted_wrong_engine_is_never_chosen(gate: Gate, monkeypatch) -> None
     assert not rows["planted"]["valid"] and "of its answers" in rows["planted"]["reason"]
     assert rows["planted"]["p50_ms"] is None and rows["planted"]["images_per_second"] is None
     assert rows["absent"]["reason"] == "it was taken away"
+
+
+def test_an_engine_that_is_wrong_one_picture_at_a_time_is_never_chosen(gate, monkeypatch) -> None:
+    wrong = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: WrongAlone())
+    planted = [Choice(wrong, "fp32", None), *choices("onnxruntime-cpu")]
+    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
+    list(tune(EXPORTED, gate))
+    found = read_tuned(EXPORTED.file)
+    assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
+    [row] = [row for row in found.rows if row["engine"] == "planted"]
+    assert row["agreement_percent"] == 100 and not row["valid"]
+    assert "200 of 200 pictures asked one at a time" in row["reason"]
 
 
 def test_without_the_exact_answers_no_engine_is_judged(gate: Gate, monkeypatch) -> None:
