@@ -218,6 +218,25 @@ def test_loads_go_up_until_the_server_cannot_keep_up(tmp_path: Path, monkeypatch
     assert rows[2]["reason"] == "not tried: it could not keep up with 200 queries/s"
 
 
+class HeldUp(Planted):
+    """Something else keeps it from keeping up with its first run; it does by itself."""
+
+    runs = 0
+
+    def ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        HeldUp.runs += 1
+        return super().ask(told) | ({"saturated": True} if HeldUp.runs == 1 else {})
+
+
+def test_a_server_that_something_else_held_up_is_asked_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "Worker", HeldUp)
+    settings = LoadSettings(scenarios=SERVER, queries_per_second="50,80,500")
+    readings = iter([*[1.0] * 5, 1.0, 3.0, *[1.0] * 6])  # disturbed behind the first run
+    rows = list(measure.measure(SETUP, settings, tmp_path, LoadProbe(lambda: next(readings))))
+    assert [row["saturated"] for row in rows] == [False, False, True]
+    assert not any(row["disturbed"] for row in rows) and HeldUp.runs == 4
+
+
 class Interrupted(Planted):
     """The person who asked presses Ctrl-C during the second run."""
 
