@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -12,8 +13,8 @@ from resnet_core.errors import ConfigError
 def check_rounds(rounds: int, seconds: float | None = None) -> None:
     """Raises ConfigError where nothing would be measured."""
     problems = [f"--rounds should be at least 1, not {rounds}."] if rounds < 1 else []
-    if seconds is not None and not seconds > 0:
-        problems.append(f"--seconds should be more than 0, not {seconds:g}.")
+    if seconds is not None and not 0 < seconds < inf:
+        problems.append(f"--seconds should be a number above 0, not {seconds:g}.")
     if problems:
         raise ConfigError(problems)
 

@@ -44,7 +44,7 @@ def find_gate(facts: ModelFacts, data_folder: Path) -> Gate:
     why = f"{facts.data} is not here"
     if facts.data == UNKNOWN_DATA:
         why = "it is not known what it was trained on"
-    elif _is_here(facts.data, data_folder):
+    elif has_test_images(facts.data, data_folder):
         test = load_dataset(facts.data, data_folder).test
         images, labels = test.images[:GATE_IMAGES].numpy(), test.labels[:GATE_IMAGES].numpy()
         if images.shape[1] == facts.input_size:
@@ -54,7 +54,8 @@ def find_gate(facts: ModelFacts, data_folder: Path) -> Gate:
     return Gate(images, None, f"{len(images):,} drawn pictures, for {why}")
 
 
-def _is_here(data: str, data_folder: Path) -> bool:
+def has_test_images(data: str, data_folder: Path) -> bool:
+    """Whether the test images of a data set are here already."""
     if data == CIFAR10:
         return (data_folder / FILE_NAME).is_file()
     return data in list_datasets(data_folder)

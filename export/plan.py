@@ -71,7 +71,10 @@ def plan(options: Sequence[Option], limits: Limits) -> Option:
     if fitting:
         return min(fitting, key=lambda option: (option.error_percent, option.p99_ms))
     if not options:
-        raise ModelError("No model was measured on this machine yet: run `python -m export tune`.")
+        raise ModelError(
+            "No model was measured on its test images on this machine yet, as a plan needs: run "
+            "`python -m export tune` where they are in the data folder."
+        )
     quickest = min(options, key=lambda option: option.p99_ms)
     best = min(options, key=lambda option: (option.error_percent, option.p99_ms))
     raise ModelError(

@@ -34,16 +34,18 @@ def _tune(options: argparse.Namespace) -> int:
     from export.catalogue import find_exported
     from export.tuned import cache_file, cache_folder, read_tuned
     from resnet_core.locks import hold
+    from resnet_core.training.config import default_data_folder
 
     models = [find_exported(name) for name in options.models or _shipped()]
+    data_folder = options.data_folder or default_data_folder()
     told = []
     # One at a time on a machine: two would measure each other.
     with hold(cache_folder() / ".lock"):
         for exported in models:
             if options.again:
                 cache_file(exported.file).unlink(missing_ok=True)
-            if read_tuned(exported.file) is None:
-                _measure(exported, options.data_folder)
+            if _should_measure(exported, data_folder):
+                _measure(exported, data_folder)
             found = read_tuned(exported.file)
             assert found is not None
             told.append({"model": exported.name, **vars(found)})
@@ -60,14 +62,29 @@ def _shipped() -> list[str]:
     return [entry.name for entry in zoo_entries()]
 
 
-def _measure(exported: Any, data_folder: Path | None) -> None:
+def _should_measure(exported: Any, data_folder: Path) -> bool:
+    """Whether nothing was measured yet, or no errors, for want of test images that are here now."""
+    from export.gate import find_gate, has_test_images
+    from export.session import OnnxSession
+    from export.tuned import read_tuned
+
+    found = read_tuned(exported.file)
+    if found is None:
+        return True
+    if any(row["test_error_percent"] is not None for row in found.rows):
+        return False
+    facts = OnnxSession(exported.file, "cpu").facts
+    are_here = has_test_images(facts.data, data_folder)
+    return are_here and find_gate(facts, data_folder).labels is not None
+
+
+def _measure(exported: Any, data_folder: Path) -> None:
     from export.gate import find_gate
     from export.session import OnnxSession
     from export.tune import tune
-    from resnet_core.training.config import default_data_folder
 
     facts = OnnxSession(exported.file, "cpu").facts
-    for line in tune(exported, find_gate(facts, data_folder or default_data_folder())):
+    for line in tune(exported, find_gate(facts, data_folder)):
         if sys.stderr.isatty():
             print(f"\r\033[K{exported.name}: {line}", end="", file=sys.stderr, flush=True)
 
@@ -95,7 +112,7 @@ def _plan(options: argparse.Namespace) -> int:
     from export.plan import Limits, options_of, plan
     from export.tuned import read_tuned
 
-    if options.latency_ms <= 0 or options.error <= 0:
+    if not (options.latency_ms > 0 and options.error > 0):
         raise ConfigError("--latency-ms and --error should be more than 0.")
     measured = [found for model in list_exported() if (found := read_tuned(model.file))]
     chosen = plan(options_of(measured), Limits(options.latency_ms, options.error))

@@ -23,12 +23,14 @@ from export.gate import Gate
 from export.latency import percentiles, samples_needed
 from export.session import OnnxSession
 from export.tuned import FORMAT, USUAL, cache_file, environment
-from resnet_core.errors import LabError
+from resnet_core.errors import LabError, ModelError
 from resnet_core.files import write_json
 
 LEAST_AGREEMENT_PERCENT = 99.5
 MOST_LOST_POINTS = 0.1
 """Error, in points of percent, that a faster engine may add."""
+ALONE, MOST_OTHERS = 200, 2
+"""Pictures asked one at a time as well, and how many may get another answer, by rounding."""
 BATCH = 128
 WARM_UPS = 20
 ROUNDS = 5
@@ -77,7 +79,7 @@ def tune(exported: Exported, gate: Gate) -> Iterator[str]:
         What is being done, in words.
 
     Raises:
-        ModelError: the exact file can't be opened.
+        ModelError: the exact file can't be opened, or does not answer.
     """
     size = OnnxSession(exported.file, "cpu").facts.input_size
     candidates = [Candidate(choice) for choice in list_choices(with_pytorch=False)]
@@ -124,6 +126,8 @@ def _open(candidate: Candidate, file: Path) -> None:
 def _check(candidates: list[Candidate], gate: Gate) -> Iterator[str]:
     """Compare every candidate's classes with those of the exact file."""
     usual = next(c for c in candidates if c.choice.key == USUAL)
+    if usual.model is None:
+        raise ModelError(usual.reason)
     exact: NDArray[np.int64] | None = None
     # The exact one first: the others are held against it.
     for candidate in sorted(candidates, key=lambda c: c is not usual):
@@ -135,10 +139,31 @@ def _check(candidates: list[Candidate], gate: Gate) -> Iterator[str]:
             found = _classes(candidate.model, gate.images)
             candidate.images_per_second = len(gate.images) / (perf_counter() - began)
         except LabError as error:
+            if exact is None:  # there is nothing to hold the others against
+                raise
             candidate.reason = str(error)
             continue
         exact = found if exact is None else exact
         _judge(candidate, found, exact, gate.labels)
+        if not candidate.reason:
+            candidate.reason = _differs_alone(candidate.model, gate.images, found)
+
+
+def _differs_alone(
+    model: OpenModel, images: NDArray[np.uint8], found: NDArray[np.int64]
+) -> str:  # fmt: skip
+    """Whether one picture at a time gets other answers, in words: that may be another program."""
+    asked = images[:ALONE]
+    try:
+        alone = np.array([model.run(image[None]).argmax() for image in asked])
+    except LabError as error:
+        return str(error)
+    others = int((alone != found[:ALONE]).sum())
+    if others <= MOST_OTHERS:
+        return ""
+    return (
+        f"{others} of {len(asked)} pictures asked one at a time got other answers than in batches"
+    )
 
 
 def _judge(

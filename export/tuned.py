@@ -14,17 +14,20 @@ from typing import Any
 
 from export.converted import hash_file
 from export.precisions import FILE_PRECISIONS, file_for
-from export.threads import allowed_threads
+from export.session import has_nvidia_gpu
+from export.threads import allowed_threads, usable_cores
 from resnet_core.errors import ModelError
 from resnet_core.files import read_json
 from resnet_core.training.config import default_runs_folder
+from resnet_core.training.machine import nvidia_driver
 
 # In -1 an int8 file that was chosen may be another model's, as nothing said whose it was.
 FORMAT = "resnet-lab-engines-2"
 USUAL = "onnxruntime-cpu:fp32"
 """What runs a model where nothing was measured yet, and what others are compared with."""
 FORCED = "RESNET_LAB_ENGINE"
-LIBRARIES = ("onnxruntime-gpu", "onnxruntime", "openvino", "torch")
+LIBRARIES = ("onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt", "torch")
+GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ def cache_file(file: Path) -> Path:
 def environment() -> dict[str, Any]:
     """What the speed of an engine depends on."""
     limit = {"threads": threads} if (threads := allowed_threads()) else {}
+    if (usable := usable_cores()) != os.cpu_count():
+        limit["usable_cores"] = usable
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "libraries": _libraries(),
         **limit,
+        **_gpus(),
     }
 
 
@@ -98,6 +104,17 @@ def _hash_files(file: Path) -> list[str]:
         raise ModelError(f"There is no model file at {file}: check the path.")
     paths = [file_for(file, precision) for precision in FILE_PRECISIONS]
     return [hash_file(path) if path.is_file() else "" for path in paths]
+
+
+def _gpus() -> dict[str, Any]:
+    """Which there are and may be used; nothing where there is no driver."""
+    if not has_nvidia_gpu():
+        return {}
+    return {
+        "gpus": sorted(path.read_text().partition("\n")[0] for path in GPUS.glob("*/information")),
+        "gpu_driver": nvidia_driver(),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
 
 
 @cache

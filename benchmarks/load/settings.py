@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any
 
 from benchmarks.load.scenarios import MULTI_STREAM, SCENARIOS, SERVER, STREAM_IMAGES, Run
@@ -12,6 +13,9 @@ from resnet_core.options import as_words
 
 AUTO = "auto"
 AT_LEAST_ONE = ("min_queries", "batch_size", "images")
+LARGEST_SEED = 2**64 - 1  # LoadGen's seeds have 64 bits
+MOST_QUERIES = 1_000_000
+"""A second: more than LoadGen can ask."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,16 @@ class LoadSettings:
             if getattr(self, name) < 1
         ]
         problems += [
-            f"--{name.replace('_', '-')} should be more than 0, not {getattr(self, name):g}."
+            f"--{name.replace('_', '-')} should be a number above 0, not {getattr(self, name):g}."
             for name in ("seconds", "latency_bound_ms")
-            if not getattr(self, name) > 0
+            if not 0 < getattr(self, name) < inf
         ]
-        if not self.batch_wait_ms >= 0:
-            problems.append(f"--batch-wait-ms should be at least 0, not {self.batch_wait_ms:g}.")
-        if self.seed < 0:
-            problems.append(f"--seed should be at least 0, not {self.seed}.")
+        if not 0 <= self.batch_wait_ms < inf:
+            problems.append(
+                f"--batch-wait-ms should be a number from 0, not {self.batch_wait_ms:g}."
+            )
+        if not 0 <= self.seed <= LARGEST_SEED:
+            problems.append(f"--seed should be from 0 to {LARGEST_SEED}, not {self.seed}.")
         unknown = [name for name in split(self.scenarios) if name not in SCENARIOS]
         if unknown or not split(self.scenarios):
             found = ", ".join(unknown) or "nothing"
@@ -66,7 +72,8 @@ class LoadSettings:
             problems.append("--engine is empty: name one or more.")
         if self.queries_per_second != AUTO and not _are_rates(self.queries_per_second):
             problems.append(
-                "--queries-per-second takes numbers above 0, such as 10,50,100, or auto, not "
+                f"--queries-per-second takes numbers above 0 and up to {MOST_QUERIES:,}, such as "
+                "10,50,100, or auto, not "
                 f"'{self.queries_per_second}'."
             )
         if problems:
@@ -115,4 +122,4 @@ def _are_rates(text: str) -> bool:
         rates = [float(word) for word in split(text)]
     except ValueError:
         return False
-    return bool(rates) and all(0 < rate < float("inf") for rate in rates)
+    return bool(rates) and all(0 < rate <= MOST_QUERIES for rate in rates)

@@ -23,7 +23,7 @@ from benchmarks.load.logs import describe, read_answers, read_detail
 from benchmarks.load.samples import Samples
 from benchmarks.load.scenarios import Run
 from benchmarks.load.system import System
-from benchmarks.throughput.measure import LEAST_AGREEMENT_PERCENT
+from benchmarks.throughput.answers import LEAST_AGREEMENT_PERCENT
 from benchmarks.throughput.worker import open_asked
 from export.engines.interface import OpenModel
 from resnet_core.errors import LabError

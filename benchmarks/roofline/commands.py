@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from benchmarks.roofline.counting import Counted
 
 FORMAT = "resnet-lab-roofline-1"
-SAME_MACHINE = ("cpu", "cores", "gpu")
+# Chips of several generations may have one name; what they can do tells them apart.
+SAME_MACHINE = ("cpu", "features", "cores", "gpu")
 Row = dict[str, Any]
 
 
@@ -59,10 +60,10 @@ def _roofline(options: argparse.Namespace) -> None:
         "models": [{"model": name, **net.to_dict()} for name, net in counted.items()],
         "rows": place_rows(results, counted, machine),
     }
-    if options.json:
-        write_json(options.json, stored)
     for line in describe(stored, options.layers):
         print(line)
+    if options.json:  # last: a file that can't be written loses no figure
+        write_json(options.json, stored)
 
 
 def _words(text: str) -> list[str]:
@@ -98,13 +99,16 @@ def read_results(path: Path, here: Row) -> list[Row]:
         ConfigError: not such a file, nothing measured in it, or measured on another machine.
     """
     from benchmarks.roofline.rows import is_measured
+    from benchmarks.throughput.machine import features_of
     from benchmarks.throughput.stored import read_speed
 
     stored = read_speed(path)
     there = stored.environment
-    others = [key for key in SAME_MACHINE if there.get(key) != here.get(key)]
+    facts = there | {"features": ", ".join(features_of(there))}
+    own = here | {"features": ", ".join(features_of(here))}
+    others = [key for key in SAME_MACHINE if facts.get(key) != own.get(key)]
     if others:
-        said = "; ".join(f"{key} {there.get(key)} there, {here.get(key)} here" for key in others)
+        said = "; ".join(f"{key} {facts.get(key)} there, {own.get(key)} here" for key in others)
         raise ConfigError(
             f"{path} was measured on another machine ({said}): run this command on that one."
         )

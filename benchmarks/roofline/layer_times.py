@@ -29,7 +29,7 @@ def profile_engine(
         threads: 0 for all.
 
     Raises:
-        ConfigError: the engine can't tell.
+        ConfigError: the engine can't tell, or no memory holds so many images.
         ModelError: it can't open the file.
     """
     profile = choice.engine.profile
@@ -39,7 +39,10 @@ def profile_engine(
             "openvino-cpu or pytorch-eager."
         )
     shape = (batch_size, input_size, input_size, 3)
-    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    try:
+        images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    except MemoryError as error:
+        raise ConfigError(f"{error}: choose a smaller --batch-size.") from None
     unwatched = _unwatched_ms(choice, file, threads, images, runs)
     found = profile(file, choice.precision, threads, images, runs)
     return {

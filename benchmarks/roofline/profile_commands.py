@@ -51,10 +51,10 @@ def _profile(options: argparse.Namespace) -> None:
         "batch_size": options.batch_size,
         **profile_engine(choice, file, size, options.batch_size, threads, options.repeats),
     }
-    if options.json:
-        write_json(options.json, stored)
     for line in describe(stored, options.operations):
         print(line)
+    if options.json:  # last: a file that can't be written loses no figure
+        write_json(options.json, stored)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -11,6 +11,8 @@ from export.engines.interface import ALL_THREADS
 from resnet_core.errors import ConfigError
 
 ALL = "all"
+MOST_THREADS = 1024
+"""More than any machine here has cores: libraries take minutes to start so many, or never end."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ def plan_setups(
     Raises:
         ConfigError: an engine or a number that does not exist.
     """
-    names = list(ENGINES) if list(engines) == [ALL] else engines
+    names = ENGINES if ALL in engines else engines
     choices = [choice for name in names for choice in find_engine(name)]
     counts = [parse_threads(said) for said in threads]
-    return [Setup(m, choice, count) for m in models for choice in choices for count in counts]
+    setups = (Setup(m, choice, count) for m in models for choice in choices for count in counts)
+    # What is said twice, such as an engine by itself and at one precision, is measured once.
+    return list({(s.model, s.choice.key, s.threads): s for s in setups}.values())
 
 
 def parse_threads(said: str) -> int:
@@ -57,6 +61,6 @@ def parse_threads(said: str) -> int:
     """
     if said == ALL:
         return ALL_THREADS
-    if not said.isdigit() or int(said) < 1:
-        raise ConfigError(f"Threads are a number from 1, or all, not '{said}'.")
+    if not (said.isdecimal() and 1 <= int(said) <= MOST_THREADS):
+        raise ConfigError(f"Threads are a number from 1 to {MOST_THREADS}, or all, not '{said}'.")
     return int(said)

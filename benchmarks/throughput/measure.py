@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = "benchmarks.throughput.worker"
 MOST_REPEATS = 3
 """Times that a disturbed round is measured again before it is kept, and said to be disturbed."""
-LEAST_AGREEMENT_PERCENT = 99.5
 END_LIMIT_SECONDS = 10
 
 
@@ -100,9 +99,13 @@ class Worker:
             raise LabError(answer["error"])
         return answer
 
-    def classes(self, images: Path) -> NDArray[np.int64]:
-        """The class of each image in a `.npy` file, (N,)."""
-        return np.array(self.ask({"images": str(images)})["classes"])
+    def classes(self, images: Path, **how: int) -> NDArray[np.int64]:
+        """The class of each image in a `.npy` file, (N,).
+
+        Args:
+            how: `batch_size` of one call and `count` of images, where not all are asked.
+        """
+        return np.array(self.ask({"images": str(images), **how})["classes"])
 
     def let_go(self) -> None:
         """Tell it that nothing more is asked, at which it ends."""
@@ -223,36 +226,6 @@ def _open(results: Sequence[Result], stack: ExitStack) -> list[tuple[Result, Wor
         result.start += 1
         opened.append((result, worker))
     return opened
-
-
-def check_answers(
-    opened: Sequence[tuple[Result, Worker]],
-    images: Path,
-    expected: dict[str, NDArray[np.int64]],
-    labels: NDArray[np.int64] | None = None,
-) -> None:
-    """Compare every setup's classes with the reference's; too many others make it invalid.
-
-    Args:
-        images: pixels as `.npy`, (N, size, size, 3) uint8.
-        expected: by model, the class of each image, (N,).
-        labels: what the images show, (N,), where they are all of the test images.
-    """
-    for result, worker in opened:
-        try:
-            found = worker.classes(images)
-        except LabError as error:
-            result.reason = str(error)
-            continue
-        agreement = 100 * float((found == expected[result.setup.model]).mean())
-        result.agreement_percent = agreement
-        if labels is not None:
-            result.test_error_percent = 100 * float((found != labels).mean())
-        if agreement < LEAST_AGREEMENT_PERCENT:
-            result.reason = (
-                f"only {agreement:.2f} % of its answers are the reference's, less than "
-                f"{LEAST_AGREEMENT_PERCENT} %"
-            )
 
 
 def measure(

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
-PROBE_STEPS = 130_000
+from export.threads import usable_cores
+
+PIECE = bytes(2**20)
+REPEATS = 16
+"""So that a piece takes longer than a program keeps a core before it is another's turn."""
 PIECES = 3
 TOLERANCE = 1.25
 
 
 def fixed_work() -> float:
-    """Seconds that a fixed piece of work took: more than usual means somebody else computes too.
+    """Seconds that a fixed piece of work on every core at once took, until all were done.
 
-    The quickest of a few pieces: a core that had nothing to do is slow while it wakes up, and on a
-    machine with many of them that would pass for others' work. Those slow down every piece.
+    More than usual means that somebody else computes too. On one core alone it would not be seen:
+    what else runs moves to another one, where the engine's threads will meet it. The quickest of a
+    few is taken: a core that had nothing to do is slow while it wakes up, and on a machine with
+    many of them that would pass for others' work. Those slow down every one.
     """
-    return min(_piece() for _ in range(PIECES))
+    cores = usable_cores()
+    with ThreadPoolExecutor(cores) as pool:
+        return min(_on_all(pool, cores) for _ in range(PIECES))
 
 
-def _piece() -> float:
+def _on_all(pool: ThreadPoolExecutor, cores: int) -> float:
     began = perf_counter()
-    total = 0
-    for number in range(PROBE_STEPS):
-        total += number
+    for piece in [pool.submit(_piece) for _ in range(cores)]:
+        piece.result()
     return perf_counter() - began
+
+
+def _piece() -> None:
+    """Work of one core: hashing lets the other threads of Python run meanwhile."""
+    for _ in range(REPEATS):
+        hashlib.sha256(PIECE)
 
 
 class LoadProbe:

@@ -168,8 +168,8 @@ def speed_html(stored: StoredSpeed) -> str:
     unfinished = "" if stored.is_finished else " It was stopped before its end."
     missing = [list(entry) for entry in missing_engines(stored)]
     body = [
-        f"<p>Measured on {escape(machine_name(stored.environment))}. Bars are 95 % intervals of "
-        f"medians over processes and their rounds.{unfinished}</p>",
+        f"<p>Measured on {escape(machine_name(stored.environment))}. Bars are 95 % intervals "
+        f"over processes, or where these are fewer than three the range of the rounds.{unfinished}</p>",
         *map(render_figure, figures),
         "<h2>The machine</h2>", render_table(("what", ""), describe(stored.environment)),
         "<h2>Every row</h2>", render_table(HEADINGS, [cells(row) for row in stored.rows]),

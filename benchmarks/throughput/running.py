@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.throughput.answers import check_answers
 from benchmarks.throughput.cases import Setup, plan_setups
-from benchmarks.throughput.measure import Result, Worker, check_answers, measure, workers
+from benchmarks.throughput.measure import Result, Worker, measure, workers
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.settings import SpeedSettings
@@ -81,20 +82,21 @@ def steps(settings: SpeedSettings, results: Sequence[Result], gate: Gate) -> Ite
         for process in range(method.processes):
             with workers(results) as opened:
                 if process == 0:
-                    _check(opened, settings.models, gate, Path(folder))
+                    _check(opened, settings.models, method.batch_sizes, gate, Path(folder))
                     yield "answers compared"
                 for line in measure(opened, method, LoadProbe()):
                     yield f"process {process + 1} of {method.processes}: {line}"
 
 
 def _check(
-    opened: Sequence[tuple[Result, Worker]], models: Sequence[str], gate: Gate, folder: Path
-) -> None:
+    opened: Sequence[tuple[Result, Worker]], models: Sequence[str], batch_sizes: Sequence[int],
+    gate: Gate, folder: Path,
+) -> None:  # fmt: skip
     """Put the same test images to the reference, on the CPU, and to every engine."""
     images = folder / "images.npy"
     np.save(images, gate.images)
     expected = {model: reference_classes(model, images) for model in models}
-    check_answers(opened, images, expected, gate.labels)
+    check_answers(opened, images, expected, gate.labels, batch_sizes)
 
 
 def describe_here() -> dict[str, Any]:

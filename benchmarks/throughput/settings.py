@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from resnet_core.errors import ConfigError
@@ -76,13 +77,13 @@ class SpeedSettings:
             for name in ("models", "engines", "batch_sizes", "threads")
             if not getattr(self, name)
         ]
-        if not self.seconds > 0:
-            problems.append(f"--seconds should be more than 0, not {self.seconds:g}.")
+        if not 0 < self.seconds < inf:
+            problems.append(f"--seconds should be a number above 0, not {self.seconds:g}.")
         if wrong := _not_counts(self.batch_sizes):
             problems.append(f"Batch sizes are whole numbers from 1, not {', '.join(wrong)}.")
         if problems:
             raise ConfigError(problems)
-        sizes = tuple(int(size) for size in self.batch_sizes)
+        sizes = tuple(dict.fromkeys(int(size) for size in self.batch_sizes))
         return Method(sizes, self.rounds, self.processes, self.seconds)
 
 
@@ -92,4 +93,4 @@ def split_words(text: str) -> tuple[str, ...]:
 
 
 def _not_counts(said: Sequence[str]) -> list[str]:
-    return [word for word in said if not word.isdigit() or int(word) < 1]
+    return [word for word in said if not word.isdecimal() or int(word) < 1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.throughput.readable import is_environment, is_model, is_progress, is_row
 from benchmarks.throughput.summary import INTERVAL, RANGE, spread_of
 from resnet_core.errors import ConfigError
 from resnet_core.files import read_json
@@ -130,22 +131,15 @@ def is_speed(held: Any) -> bool:
     """Whether what a file held are results of this benchmark."""
     if not isinstance(held, dict) or held.get("format", FORMAT) != FORMAT:
         return False
-    rows = held.get("rows")
-    if not isinstance(held.get("environment"), dict) or not isinstance(rows, list):
-        return False
-    if not _is_progress(held.get("progress")):
-        return False
-    needed = {*CASE, "valid", "images_per_second"}
-    return all(isinstance(row, dict) and needed <= row.keys() for row in rows)
-
-
-def _is_progress(progress: Any) -> bool:
-    """A file that was written at the end, before there was progress to tell, has none."""
-    if not progress:
-        return True
-    if not isinstance(progress, dict) or "finished" not in progress:
-        return False
-    return all(isinstance(progress.get(key), int) for key in ("done", "total"))
+    rows, models = held.get("rows"), held.get("models") or []
+    return (
+        is_environment(held.get("environment"))
+        and is_progress(held.get("progress"))
+        and isinstance(models, list)
+        and all(map(is_model, models))
+        and isinstance(rows, list)
+        and all(map(is_row, rows))
+    )
 
 
 def _from_zoo(names: set[str]) -> list[dict[str, Any]]:

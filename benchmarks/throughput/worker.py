@@ -21,7 +21,7 @@ from export.catalogue import find_exported
 from export.engines.catalogue import find_choice
 from export.engines.interface import HoldsImages, OpenModel
 from export.session import OnnxSession
-from resnet_core.errors import LabError
+from resnet_core.errors import LabError, briefly
 
 STEADY_WITHIN = 0.1
 STEADY_RUNS = 5
@@ -49,7 +49,10 @@ def serve() -> None:
     say({"name": model.name, "input_size": size, "holds": isinstance(model, HoldsImages)})
     for line in sys.stdin:
         asked = json.loads(line)
-        say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+        try:
+            say(_answer(model, asked) if "images" in asked else _time(model, size, asked))
+        except Exception as error:  # engines' own exceptions, and a batch that no memory holds
+            say({"error": f"it failed while it was asked ({briefly(error)})"})
 
 
 def open_asked(first: dict[str, Any]) -> tuple[OpenModel, int]:
@@ -65,9 +68,16 @@ def open_asked(first: dict[str, Any]) -> tuple[OpenModel, int]:
 
 
 def _answer(model: OpenModel, asked: dict[str, Any]) -> dict[str, Any]:
-    """The class of every image in a file of pixels, (N, size, size, 3) uint8."""
+    """The class of every image in a file of pixels, (N, size, size, 3) uint8.
+
+    Asked for so many in batches of a size, of the first ones alone, which come again where the
+    file holds fewer.
+    """
     images = np.load(Path(asked["images"]), mmap_mode="r")
-    batches = [images[at : at + GATE_BATCH] for at in range(0, len(images), GATE_BATCH)]
+    if count := asked.get("count"):
+        images = images[np.arange(count) % len(images)]
+    size = asked.get("batch_size", GATE_BATCH)
+    batches = [images[at : at + size] for at in range(0, len(images), size)]
     classes = np.concatenate([model.run(np.ascontiguousarray(b)).argmax(1) for b in batches])
     return {"classes": classes.tolist()}
 

@@ -19,6 +19,8 @@ from export.engines.profile_pytorch import profiler
 if TYPE_CHECKING:
     import torch
 
+    from resnet_core.training.hardware import Hardware
+
 
 @dataclass(frozen=True)
 class _OnPyTorch:
@@ -64,20 +66,31 @@ def _open(is_compiled: bool, file: Path, precision: str, threads: int) -> OpenMo
     if threads:
         torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    hardware = Hardware(device, precision, is_compiled)
     model = load_model(find_weights_beside(file)).model.eval()
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    answer = _answering(model, Hardware(device, precision, is_compiled))
+    how = "compiled" if is_compiled else "eager"
+    format_ = on_gpu(precision) if device.type == "cuda" else precision
+    name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {format_}"
+    kind = _OnGpu if device.type == "cuda" else _OnPyTorch
+    return kind(answer, device, name, model)
+
+
+def _answering(
+    model: torch.nn.Module, hardware: Hardware
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """uint8 pixels (N, size, size, 3) → logits (N, classes), compiled as a whole where that is said.
+
+    `Hardware.wrap` is for training, which on a GPU compiles block by block instead.
+    """
+    import torch
 
     def answer(pixels: torch.Tensor) -> torch.Tensor:
         with hardware.autocast():
             logits: torch.Tensor = model(pixels)
         return logits
 
-    how = "compiled" if is_compiled else "eager"
-    format_ = on_gpu(precision) if device.type == "cuda" else precision
-    name = f"PyTorch {torch.__version__.split('+')[0]}, {device.type.upper()}, {how}, {format_}"
-    kind = _OnGpu if device.type == "cuda" else _OnPyTorch
-    return kind(hardware.wrap(answer), device, name, model)
+    return torch.compile(answer) if hardware.compiled else answer
 
 
 def _obstacle(is_compiled: bool, precision: str) -> Obstacle | None:

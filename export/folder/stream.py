@@ -6,7 +6,6 @@ they calculate, so both run at once and no pixels are copied from one process to
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from export.classifier import ReadyModel
 from export.folder.order import BATCH_SIZE
+from export.threads import usable_cores
 from resnet_core.errors import PictureError
 from resnet_core.pictures import read_input
 
@@ -109,13 +109,6 @@ def decode_ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def usable_cores() -> int:
-    """Those this process may run on, which in a container are often fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _fill(block: Pixels, decoded: Iterator[Decoded]) -> list[tuple[Path, str]]:

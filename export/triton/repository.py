@@ -55,7 +55,9 @@ def write_model(
             repository.mkdir(parents=True, exist_ok=True)
             swap_in(place / name, target)
     except OSError as error:
-        raise LabError(f"{repository} can't be written ({error.strerror or error}).") from None
+        raise LabError(
+            f"{repository} can't be written ({error.strerror or error}): choose another folder."
+        ) from None
     return target
 
 

@@ -19,7 +19,7 @@ from benchmarks.throughput.stored import read_speed
 from resnet_core.errors import ConfigError
 from tests.conftest import ROOT
 from tests.resnet_core.live_runs import wait_until
-from tests.written_speed import ENVIRONMENT, failed_row, speed_row, write_speed
+from tests.written_speed import ENVIRONMENT, failed_row, speed_file, speed_row, write_speed
 
 rng = np.random.default_rng(3)
 CASES = [("onnxruntime-cpu", 1), ("onnxruntime-cpu", 8), ("openvino-cpu", 1), ("openvino-cpu", 8)]
@@ -151,6 +151,29 @@ def test_rates_and_their_ratio_are_of_the_same_means(pair) -> None:
 def test_nothing_in_common_is_an_error(pair) -> None:
     with pytest.raises(ConfigError, match="no measured case in common"):
         compare_speed(*map(read_speed, pair([speed_row()], [speed_row(batch=2)])))
+
+
+@pytest.mark.parametrize("damage", [
+    {"rates": [-1.0, 0.0]}, {"rates": ["fast"]}, {"rates": 3}, {"starts": ["a"]}, {"rounds": None},
+    {"images_per_second": "fast"}, {"images_per_second": 0}, {"images_per_second": float("nan")},
+    {"threads": [1]}, {"batch_size": -8}, {"p50_ms": "x"}, {"p99_ms": -1.0}, {"model": None},
+    {"agreement_percent": "all"},
+])  # fmt: skip
+def test_rows_that_are_no_rows_are_one_error(pair, damage: dict) -> None:
+    """A page reads whatever lies in its folder: nothing but this error may come of it."""
+    file, _ = pair([], [])
+    file.write_text(json.dumps(speed_file([speed_row() | damage])))
+    with pytest.raises(ConfigError, match="holds no results"):
+        read_speed(file)
+
+
+@pytest.mark.parametrize("damage", [
+    {"models": [{}]}, {"models": "none"}, {"environment": {"cpu_features": 5}},
+    {"environment": {"memory_gb": "much"}}, {"progress": {"finished": True, "done": "x"}},
+])  # fmt: skip
+def test_a_file_whose_head_is_damaged_is_one_error(pair, damage: dict) -> None:
+    with pytest.raises(ConfigError, match="holds no results"):
+        read_speed(pair([speed_row()], [speed_row()], **damage)[1])
 
 
 def test_a_report_is_written(run_module, pair, tmp_path: Path) -> None:

@@ -218,6 +218,25 @@ def test_loads_go_up_until_the_server_cannot_keep_up(tmp_path: Path, monkeypatch
     assert rows[2]["reason"] == "not tried: it could not keep up with 200 queries/s"
 
 
+class HeldUp(Planted):
+    """Something else keeps it from keeping up with its first run; it does by itself."""
+
+    runs = 0
+
+    def ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        HeldUp.runs += 1
+        return super().ask(told) | ({"saturated": True} if HeldUp.runs == 1 else {})
+
+
+def test_a_server_that_something_else_held_up_is_asked_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "Worker", HeldUp)
+    settings = LoadSettings(scenarios=SERVER, queries_per_second="50,80,500")
+    readings = iter([*[1.0] * 5, 1.0, 3.0, *[1.0] * 6])  # disturbed behind the first run
+    rows = list(measure.measure(SETUP, settings, tmp_path, LoadProbe(lambda: next(readings))))
+    assert [row["saturated"] for row in rows] == [False, False, True]
+    assert not any(row["disturbed"] for row in rows) and HeldUp.runs == 4
+
+
 class Interrupted(Planted):
     """The person who asked presses Ctrl-C during the second run."""
 
@@ -266,6 +285,16 @@ def test_all_problems_are_told_at_once_and_a_command_asks_the_same_again() -> No
     asked = LoadSettings(engine="openvino-cpu:bf16", queries_per_second="10,50", batch_wait_ms=2.5)
     options = parser.parse_args(shlex.split(asked.command)[3:])
     assert LoadSettings(**{f.name: getattr(options, f.name) for f in fields(asked)}) == asked
+
+
+def test_numbers_that_loadgen_cannot_take_are_refused() -> None:
+    inf = float("inf")
+    with pytest.raises(ConfigError) as error:
+        LoadSettings(
+            seconds=inf, latency_bound_ms=inf, batch_wait_ms=inf, seed=2**64,
+            queries_per_second="1e300",
+        )  # fmt: skip
+    assert len(error.value.problems) == 5
 
 
 def test_all_scenarios_from_the_command_line(run_module, tmp_path: Path, data_folder: Path) -> None:

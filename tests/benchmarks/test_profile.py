@@ -136,10 +136,20 @@ def test_the_command_writes_what_it_prints(
     assert "stage2.1.conv1" in shown and "outside layers" in shown and "100.00 %" in shown
 
 
+def test_a_file_that_cannot_be_written_loses_no_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["profile", "--batch-size", "1", "--repeats", "1", "--json", str(tmp_path)]
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert "a whole run took" in told.out.lower() and "name a file" in told.err
+
+
 def test_what_cannot_be_told_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for words, said in (
         (["--engine", "abacus"], "no engine named"),
         (["--batch-size", "0", "--repeats", "0"], "--repeats should be at least 1"),
+        (["--batch-size", str(10**12)], "choose a smaller --batch-size"),
         (["--engine", "pytorch-compiled:fp32"], "can't"),
     ):
         assert main(["profile", *words]) == 2

@@ -280,7 +280,9 @@ def tiny_effort(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def results(path: Path, **environment: object) -> Path:
     here = describe_environment() | environment
-    row = ROW | {"model": "resnet20_v1", "threads": 1, "images_per_second": 1e-3}
+    row = ROW | {
+        "model": "resnet20_v1", "threads": 1, "images_per_second": 1e-3, "rounds": 1, "rates": [1e-3],
+    }  # fmt: skip
     path.write_text(json.dumps({"environment": here, "rows": [row, row | {"valid": False}]}))
     return path
 
@@ -316,12 +318,13 @@ def test_results_of_another_machine_or_none_at_all_are_refused(
     from benchmarks.__main__ import main
 
     other = results(tmp_path / "other.json", cpu="Abacus 3000")
+    older = results(tmp_path / "older.json", cpu_features=["avx2"])  # of the same name
     empty = tmp_path / "empty.json"
     empty.write_text(json.dumps({"environment": describe_environment(), "rows": []}))
     strange = tmp_path / "strange.json"
     strange.write_text("[1]")
     for path, said in (
-        (other, "another machine"), (empty, "no measured row"), (strange, "no results of"),
+        (other, "another machine"), (older, "another machine (features AVX2 there"), (empty, "no measured row"), (strange, "no results of"),
         (tmp_path / "missing.json", "no file"), (tmp_path, "no file"),
     ):  # fmt: skip
         assert main(["roofline", "--throughput", str(path)]) == 2

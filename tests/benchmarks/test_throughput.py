@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,23 @@ import pytest
 from onnx import helper, numpy_helper
 from scipy import stats
 
+from benchmarks.rounds import check_rounds
 from benchmarks.throughput import measure as measurement
-from benchmarks.throughput.cases import Setup, plan_setups
+from benchmarks.throughput import probe as probing
+from benchmarks.throughput.answers import check_answers
+from benchmarks.throughput.cases import Setup, parse_threads, plan_setups
 from benchmarks.throughput.commands import as_table
-from benchmarks.throughput.measure import ROOT, Result, measure, workers
-from benchmarks.throughput.probe import LoadProbe
+from benchmarks.throughput.measure import ROOT, Result, Worker, measure, workers
+from benchmarks.throughput.probe import LoadProbe, fixed_work
 from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.report import cells, speed_csv
-from benchmarks.throughput.settings import Method
+from benchmarks.throughput.settings import Method, SpeedSettings
 from benchmarks.throughput.stored import StoredSpeed, spread_in_words
 from benchmarks.throughput.summary import INTERVAL, RANGE, Spread, median_interval, spread_of
 from benchmarks.throughput.worker import _time
 from export.engines.catalogue import ENGINES, Choice, find_choice
 from export.latency import percentiles, samples_needed
-from resnet_core.errors import ConfigError, ModelError
+from resnet_core.errors import ConfigError, LabError, ModelError
 from resnet_core.zoo import find_in_zoo
 
 SETUP = Setup("resnet20_v1", find_choice("onnxruntime-cpu"), 0)
@@ -72,6 +76,39 @@ def test_a_wrong_engine_gets_no_figure(run_module, tmp_path: Path, data_folder: 
     assert stored["environment"]["torch"] and "no figure: only" in done.stdout
 
 
+class Batched:
+    """The planted engine that is right but in batches of one size, as where each is compiled anew."""
+
+    def __init__(self, classes: np.ndarray, wrong_at: int):
+        self.right, self.wrong_at = classes, wrong_at
+
+    def classes(self, images: Path, batch_size: int = 250, count: int = 0) -> np.ndarray:
+        classes = self.right[np.arange(count or len(self.right)) % len(self.right)]
+        return (classes + 1) % 10 if batch_size == self.wrong_at else classes
+
+
+def test_an_engine_that_is_wrong_at_one_batch_size_gets_no_figure() -> None:
+    right = np.arange(300) % 10
+    for wrong_at, reason in ((0, ""), (8, "batches of 8"), (512, "batches of 512")):
+        result = Result(SETUP)
+        opened: Any = [(result, Batched(right, wrong_at))]
+        check_answers(opened, Path("images.npy"), {"resnet20_v1": right}, None, (1, 8, 512))
+        assert result.agreement_percent == 100
+        assert result.is_valid == (not reason) and reason in result.reason
+
+
+def test_a_worker_answers_some_images_in_batches_as_it_answers_all(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", pixels)
+    worker = Worker(SETUP).until_open()
+    try:
+        everything = worker.classes(tmp_path / "images.npy")
+        some = worker.classes(tmp_path / "images.npy", batch_size=4, count=8)
+    finally:
+        worker.close()
+    assert some.tolist() == [*everything, *everything[:2]]
+
+
 class PlantedWorker:
     """Says how long its runs took; its rounds are slow while the machine is disturbed."""
 
@@ -106,6 +143,14 @@ def test_a_round_that_stays_disturbed_says_so() -> None:
     list(measure([(result, worker)], method, probe_of([3.0] * 3)))  # type: ignore[list-item]
     (row,) = result.rows([4])
     assert row["disturbed_rounds"] == 1 and row["images_per_second"] == 1.0
+
+
+def test_every_core_is_probed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else runs leaves one core to a probe of one; engines use them all."""
+    together = threading.Barrier(5)
+    monkeypatch.setattr(probing, "usable_cores", lambda: 5)
+    monkeypatch.setattr(probing, "_piece", lambda: together.wait(timeout=60))
+    assert fixed_work() > 0
 
 
 def test_on_a_device_each_round_is_measured_with_copies_and_without() -> None:
@@ -279,6 +324,39 @@ def test_setups_are_every_combination() -> None:
     for words in ({"threads": ["none"]}, {"engines": ["abacus"]}):
         with pytest.raises(ConfigError):
             plan_setups(["resnet20_v1"], words.get("engines", ["all"]), words.get("threads", ["1"]))
+
+
+def test_what_is_said_twice_is_measured_once() -> None:
+    setups = plan_setups(["a", "a"], ["openvino-cpu", "openvino-cpu:fp32"], ["1", "1"])
+    assert [s.choice.key for s in setups] == [f"openvino-cpu:{p}" for p in ("fp32", "bf16", "int8")]
+    assert plan_setups(["a"], ["all", "openvino-cpu"], ["1"]) == plan_setups(["a"], ["all"], ["1"])
+    assert SpeedSettings(batch_sizes=("8", "1", "8")).method().batch_sizes == (8, 1)
+
+
+@pytest.mark.parametrize("said", ["²", "0", "-1", "1.5", "1025", "99999999999999999999", ""])
+def test_threads_are_what_a_machine_can_have(said: str) -> None:
+    with pytest.raises(ConfigError, match="Threads are a number from 1 to 1024, or all"):
+        parse_threads(said)
+
+
+def test_settings_that_never_end_or_are_no_numbers_are_refused() -> None:
+    for seconds in (float("inf"), float("nan"), 0, -1):
+        with pytest.raises(ConfigError, match="--seconds should be a number above 0"):
+            SpeedSettings(seconds=seconds).method()
+        with pytest.raises(ConfigError, match="--seconds should be a number above 0"):
+            check_rounds(1, seconds)
+    with pytest.raises(ConfigError, match="whole numbers from 1, not 2²"):
+        SpeedSettings(batch_sizes=("2²",)).method()
+
+
+def test_an_engine_that_fails_says_why_and_can_be_asked_again() -> None:
+    worker = Worker(SETUP).until_open()
+    try:
+        with pytest.raises(LabError, match=r"failed while it was asked .*allocate"):
+            worker.ask({"batch_size": 10**12, "seconds": 0.01, "warm": False})
+        assert worker.ask({"batch_size": 1, "seconds": 0.01, "warm": False})["latencies"]
+    finally:
+        worker.close()
 
 
 def test_engines_open_side_by_side_but_for_those_that_time_kernels(monkeypatch) -> None:

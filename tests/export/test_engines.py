@@ -13,9 +13,11 @@ from export.catalogue import find_exported
 from export.engines import catalogue
 from export.engines.catalogue import ENGINES, Choice, find_choice, list_choices
 from export.engines.interface import Obstacle
+from export.engines.on_pytorch import _answering
 from resnet_core.errors import ConfigError, ModelError
 from resnet_core.models.saved import load_model
 from resnet_core.training.find import find_weights_beside
+from resnet_core.training.hardware import Hardware
 
 # Largest difference of a probability: rounding in fp32, eleven bits of mantissa in fp16, eight in
 # bf16, 256 steps a layer in int8.
@@ -53,6 +55,16 @@ def test_usable_engines_agree_with_pytorch(
     kept = first.copy()
     model.run(255 - pixels)
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_is_called_compiled_is_compiled_on_every_device(
+    device: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function: "compiled")
+    hardware = Hardware(torch.device(device), "fp32", compiled)
+    assert (_answering(torch.nn.Identity(), hardware) == "compiled") is compiled
 
 
 def test_the_exact_engines_are_usable_here() -> None:

@@ -16,9 +16,10 @@ from export.engines.catalogue import ENGINES, Choice
 from export.engines.interface import Obstacle, cannot_answer
 from export.gate import Gate, find_gate
 from export.plan import Limits, Option, options_of, plan
+from export.plan_commands import _should_measure
 from export.session import OnnxSession
 from export.tune import tune
-from export.tuned import Tuned, cache_file, engine_for, read_tuned
+from export.tuned import Tuned, cache_file, engine_for, environment, read_tuned
 from resnet_core.errors import ConfigError, ModelError
 
 EXPORTED = find_exported("resnet20_v1")
@@ -49,6 +50,24 @@ class Ending:
         if len(images) == 1:
             raise cannot_answer(self.name, MemoryError("no\n  room"))
         return self.session.run(images)[1]
+
+
+class Silent:
+    """An engine that opens and can't answer."""
+
+    name = "Planted, silent"
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        raise cannot_answer(self.name, MemoryError("no room"))
+
+
+class WrongAlone(Wrong):
+    """Right in batches, as an engine that has a program for each size may be."""
+
+    name = "Planted, wrong alone"
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        return super().run(images) if len(images) == 1 else self.session.run(images)[1]
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +109,15 @@ def test_what_was_measured_is_used_and_a_changed_file_is_measured_again(
     with monkeypatch.context() as patch:
         patch.setattr("export.tuned.os.cpu_count", lambda: 999)
         assert read_tuned(EXPORTED.file) is None
+    with monkeypatch.context() as patch:  # fewer cores of the same machine, as by taskset
+        patch.setattr("export.tuned.usable_cores", lambda: 1000)
+        assert read_tuned(EXPORTED.file) is None
+    with monkeypatch.context() as patch:  # a GPU that was put in, then hidden
+        patch.setattr("export.tuned.has_nvidia_gpu", lambda: True)
+        assert read_tuned(EXPORTED.file) is None
+        seen = environment()
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        assert environment() != seen
     assert read_tuned(EXPORTED.file) is not None
     monkeypatch.setenv("OMP_NUM_THREADS", "3")  # fewer threads: another speed
     assert read_tuned(EXPORTED.file) is None
@@ -111,6 +139,28 @@ def test_a_planted_wrong_engine_is_never_chosen(gate: Gate, monkeypatch) -> None
     assert not rows["planted"]["valid"] and "of its answers" in rows["planted"]["reason"]
     assert rows["planted"]["p50_ms"] is None and rows["planted"]["images_per_second"] is None
     assert rows["absent"]["reason"] == "it was taken away"
+
+
+def test_an_engine_that_is_wrong_one_picture_at_a_time_is_never_chosen(gate, monkeypatch) -> None:
+    wrong = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: WrongAlone())
+    planted = [Choice(wrong, "fp32", None), *choices("onnxruntime-cpu")]
+    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
+    list(tune(EXPORTED, gate))
+    found = read_tuned(EXPORTED.file)
+    assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
+    [row] = [row for row in found.rows if row["engine"] == "planted"]
+    assert row["agreement_percent"] == 100 and not row["valid"]
+    assert "200 of 200 pictures asked one at a time" in row["reason"]
+
+
+def test_without_the_exact_answers_no_engine_is_judged(gate: Gate, monkeypatch) -> None:
+    """Else the next engine's own answers would be what all are held against."""
+    failing = replace(ENGINES["onnxruntime-cpu"], open=lambda *_: Silent())
+    planted = [Choice(failing, "fp32", None), *choices("openvino-cpu")]
+    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
+    with pytest.raises(ModelError, match="no room"):
+        list(tune(EXPORTED, gate))
+    assert read_tuned(EXPORTED.file) is None
 
 
 def test_an_engine_that_fails_leaves_the_others_measured(gate: Gate, monkeypatch) -> None:
@@ -213,4 +263,19 @@ def test_commands_tune_and_plan(run_module, tmp_path: Path) -> None:
     used = run_module("export", "classify", PICTURE, "--json", **places)
     runs = {f"{r['engine']}:{r['precision']}": r["runs"] for r in found["rows"]}
     assert json.loads(used.stdout)[0]["engine"] == runs[found["chosen"]]
-    assert run_module("export", "plan", "--latency-ms", 0, "--error", 1, **places).returncode == 2
+    for latency in (0, -1, "nan"):
+        refused = run_module("export", "plan", "--latency-ms", latency, "--error", 1, **places)
+        assert refused.returncode == 2 and "should be more than 0" in refused.stderr
+
+
+def test_what_was_measured_without_test_images_is_measured_again_with_them(
+    gate: Gate, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a plan would have no errors to go by, and no command to get them."""
+    assert _should_measure(EXPORTED, tmp_path), "nothing was measured"
+    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: choices("onnxruntime-cpu"))
+    list(tune(EXPORTED, gate))
+    assert not _should_measure(EXPORTED, tmp_path)
+    assert _should_measure(EXPORTED, data_folder)
+    list(tune(EXPORTED, replace(gate, labels=np.zeros(len(gate.images), np.int64))))
+    assert not _should_measure(EXPORTED, data_folder)

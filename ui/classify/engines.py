@@ -11,7 +11,7 @@ import gradio as gr
 
 from export.catalogue import find_exported
 from export.engines.catalogue import find_choice, list_choices
-from export.tuned import FORCED, USUAL, read_tuned
+from export.tuned import FORCED, USUAL, cache_file, read_tuned
 from resnet_core.errors import LabError
 from ui import run_jobs
 from ui.speed import jobs as speed_jobs
@@ -19,6 +19,7 @@ from ui.speed import tune_jobs
 
 FASTEST = ""
 _begun: set[Path] = set()
+"""Where what is found is kept: of a changed model, or with another library, a new place."""
 
 
 def check_forced_engine() -> None:
@@ -53,7 +54,8 @@ def measure_in_background(model: str) -> None:
     """Start `python -m export tune` for a model that was not measured here; once, when idle."""
     try:
         file = find_exported(model).file
-        if file in _begun or os.environ.get(FORCED) or read_tuned(file) is not None:
+        place = cache_file(file)
+        if place in _begun or os.environ.get(FORCED) or read_tuned(file) is not None:
             return
     except LabError:
         return
@@ -61,5 +63,5 @@ def measure_in_background(model: str) -> None:
         return  # what is measured beside other work would choose for a busy machine
     if tune_jobs.is_running():
         return  # the next answer asks again
-    _begun.add(file)
+    _begun.add(place)
     tune_jobs.start(tune_jobs.in_background(), [model], steps_back=True)

@@ -13,7 +13,8 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from export.folder.stream import Told, usable_cores
+from export.folder.stream import Told
+from export.threads import usable_cores
 from resnet_core.errors import PictureError
 from resnet_core.pictures import read_picture
 from resnet_core.plural import counted

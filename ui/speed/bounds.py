@@ -6,6 +6,7 @@ else of another: a person's own newest file of each kind before the first that s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ import gradio as gr
 from benchmarks.load.stored import FORMAT as LOAD
 from benchmarks.load.stored import LABEL
 from benchmarks.throughput.machine import machine_name
+from benchmarks.throughput.readable import is_environment
 from benchmarks.throughput.stored import SHIPPED_FOLDER
 from resnet_core.files import read_json
 from ui.command_lines import DATA, RUNS, command_line, short_path
@@ -114,10 +116,20 @@ def _look(path: str | None) -> list[Any]:
     machine = machine_name(speed.environment) if speed else ""
     shown: list[Any] = []
     for name, kind in KINDS.items():
-        stored = _find(kind.format, machine)
+        stored, figure = _first_drawn(name, _find(kind.format, machine))
         place = gr.update(elem_classes=[] if stored else AWAY)
-        shown += [place, _draw(name, stored) if stored else None, _tell(kind, stored)]
+        shown += [place, figure, _tell(kind, stored)]
     return shown
+
+
+def _first_drawn(name: str, found: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, Any]:
+    """The first result that can be drawn, and its figure: a file in the folder may lack anything."""
+    for stored in found:
+        try:
+            return stored, _draw(name, stored)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            continue
+    return None, None
 
 
 def _draw(name: str, stored: dict[str, Any]) -> Any:
@@ -141,8 +153,8 @@ def _tell(kind: Kind, stored: dict[str, Any] | None) -> str:
     )
 
 
-def _find(kind: str, machine: str) -> dict[str, Any] | None:
-    """The first readable file of a kind: a machine's before others', a person's newest before the
+def _find(kind: str, machine: str) -> list[dict[str, Any]]:
+    """The readable files of a kind: a machine's before others', a person's newest before the
     shipped; what is something else is passed over."""
     own = sorted(jobs.folder().glob("*.json"), key=_written_at, reverse=True)
     found = []
@@ -151,11 +163,10 @@ def _find(kind: str, machine: str) -> dict[str, Any] | None:
             stored = read_json(path)
         except (OSError, ValueError):
             continue
-        is_whole = isinstance(stored, dict) and isinstance(stored.get("environment"), dict)
+        is_whole = isinstance(stored, dict) and is_environment(stored.get("environment"))
         if is_whole and stored.get("format") == kind:
             found.append(stored)
-    here = [stored for stored in found if machine_name(stored["environment"]) == machine]
-    return next(iter(here or found), None)
+    return sorted(found, key=lambda stored: machine_name(stored["environment"]) != machine)
 
 
 def _written_at(path: Path) -> float:

@@ -26,8 +26,9 @@ LATENCY_MS = 20.0
 ERROR_PERCENT = 10.0
 HEADINGS = ("model", "engine", "p99, one picture", "test error", "in batches", "within both")
 NOTHING_MEASURED = (
-    '<p class="lab-note">No engine was measured on this machine yet. “Measure the engines” takes '
-    "about a minute a model; what it finds also chooses the engine in Classify.</p>"
+    '<p class="lab-note">No engine was measured on a model’s test images on this machine yet. '
+    "“Measure the engines” takes about a minute a model; what it finds also chooses the engine in "
+    "Classify.</p>"
 )
 
 

@@ -75,6 +75,10 @@ def test_nothing_is_measured_beside_other_work(
     for _ in range(2):
         engines.measure_in_background("resnet20_v1")
     assert len(begun) == 1 and begun[0][:3] == ["export", "tune", "resnet20_v1"]
+    # A file that was exported anew, or an engine's new version, is measured in the same app.
+    monkeypatch.setattr("export.tuned._libraries", lambda: {"openvino": "a newer one"})
+    engines.measure_in_background("resnet20_v1")
+    assert len(begun) == 2
 
 
 def test_an_engine_that_is_not_there_is_refused_at_the_door() -> None:

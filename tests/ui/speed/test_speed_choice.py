@@ -12,6 +12,7 @@ from benchmarks.throughput.stored import SHIPPED_FOLDER, read_speed
 from resnet_core.files import read_json, write_json
 from resnet_core.zoo import find_in_zoo
 from tests.written_speed import speed_row, write_speed
+from ui.speed import bounds as speed_bounds
 from ui.speed import jobs as speed_jobs
 from ui.speed.view import render_marks
 
@@ -71,3 +72,20 @@ def test_nets_that_were_trained_anew_since_are_named(tmp_path: Path) -> None:
         write_json(path, read_json(path) | {"models": [net]})
         said.append("earlier weights" in render_marks(read_speed(path)))
     assert said == [False, True]
+
+
+@pytest.mark.parametrize("damage", [
+    {}, {"rows": 5}, {"rows": [{}]}, {"rows": [], "machine": {"bandwidths": [{}]}},
+    {"rows": [], "environment": {"cpu_features": 5}},
+])  # fmt: skip
+def test_a_damaged_file_of_bounds_is_passed_over(
+    damage: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed_jobs, "folder", lambda: tmp_path)
+    shipped = speed_bounds._look(None)
+    assert all(part is not None for part in shipped)
+    for kind in speed_bounds.KINDS.values():
+        write_json(tmp_path / kind.file, {"format": kind.format, "environment": {}} | damage)
+    told = speed_bounds._look(None)
+    # A load without rows is none yet, and may be shown as that.
+    assert told[-2:] == shipped[-2:] and all(part is not None for part in told)
