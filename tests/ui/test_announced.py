@@ -12,7 +12,7 @@ from resnet_core.pretrained.table import newest_weights
 from resnet_core.runs.folder import RunState
 from resnet_core.runs.summary import describe_run
 from tests.written_runs import write_run
-from ui import fetch_view, run_view, speed_jobs, speed_view, study_view, why_view
+from ui import fetch_view, run_view, speed_jobs, speed_view, study_view, watch, why_view
 from ui.fetch_jobs import Progress
 from ui.html import render_progress_bar
 
@@ -38,6 +38,16 @@ def test_a_run_announces_its_state_alone(tmp_path: Path) -> None:
     assert announced(run_view.render_run({"name": "x", "state": "damaged", "reason": "y"})) == [
         "damaged"
     ]
+
+
+def test_a_run_that_is_asked_to_stop_says_so_before_it_has(tmp_path: Path) -> None:
+    row = describe_run(write_run(tmp_path / "mine", steps=60))
+    asked = row | {"state": "running", "eta_seconds": 60.0, "is_stopping": True}
+    page, line = run_view.render_run(asked), run_view.render_status("e", [asked | {"place": None}])
+    assert announced(page) == ["stopping"] and "after this step" in page and "left" not in page
+    assert "stopping" in line and "<button" not in line
+    stop, *_ = watch._buttons("running", True, is_stopping=True)
+    assert not stop["interactive"]
 
 
 def test_a_study_announces_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
