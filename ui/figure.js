@@ -41,6 +41,11 @@ function plain(text) {
   return new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
 }
 
+// Units stay on the line of their numbers.
+function unbroken(text) {
+  return text.replace(/(\d) (%|ms|images\/s|queries\/s)/g, "$1\u00a0$2");
+}
+
 // The figure in the theme's colours.
 function themed(json, dark) {
   const twins = JSON.parse(json).layout.meta?.dark ?? {};
@@ -104,7 +109,7 @@ async function draw() {
     const Plotly = await loadPlotly();
     const isFirst = !shown;
     const { data, layout } = themed(props.value, isDark());
-    caption.textContent = plain(layout.title?.text);
+    caption.textContent = unbroken(plain(layout.title?.text));
     delete layout.title;
     if (width < NARROW && layout.scene) stepBack(layout);
     const below = width < NARROW ? narrowed(data, layout, width) : 0;
