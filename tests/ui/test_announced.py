@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.depth.engine import StudyProgress
 from resnet_core.pretrained.table import newest_weights
 from resnet_core.runs.folder import RunState
 from resnet_core.runs.summary import describe_run
@@ -54,7 +55,7 @@ def test_a_study_announces_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(study_view, "describe", lambda study: "shapes")
     running = {
         "state": "running", "model": "plain20", "seed": 0, "epoch": 1.0, "epochs": 2.0,
-        "eta_seconds": 9.0, "step": 1,
+        "eta_seconds": 9.0, "step": 1, "is_stopping": False,
     }  # fmt: skip
     progress = SimpleNamespace(
         count=lambda state: 3 * (state is RunState.FINISHED), rows=[running], is_moving=True,
@@ -63,6 +64,17 @@ def test_a_study_announces_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> No
     page = study_view.render_progress(SimpleNamespace(runs=range(8)), progress)  # type: ignore[arg-type]
     assert announced(page) == ["3 of 8 nets trained"] and "training plain20" in page
     assert bars(page) == [("Progress of the study", "40")]
+    assert "stopping plain20" in study_view._running(running | {"is_stopping": True})
+
+
+def test_a_study_is_stopping_once_all_that_moves_was_asked_to() -> None:
+    asked, trains = [{"state": "running", "is_stopping": said} for said in (True, False)]
+    waits = {"state": "queued", "is_stopping": False}
+    done = {"state": "finished", "is_stopping": False}
+    assert StudyProgress((asked, done)).is_stopping
+    assert not any(
+        StudyProgress(rows).is_stopping for rows in ((asked, trains), (asked, waits), (done,))
+    )
 
 
 def test_a_measurement_announces_that_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
