@@ -55,7 +55,9 @@ def _began(name: str) -> str:
 def render_run(row: dict[str, Any]) -> str:
     """State, progress, time left, and the figures so far."""
     if row["state"] == "damaged":
-        return _card(row, "", f"This run's folder can't be read: {row['reason']}.")
+        reason = row["reason"].rstrip(".")
+        advice = "Put the file back as it was, or delete the run below."
+        return _card(row, "", f"This run's folder can't be read: {reason}. {advice}")
     share = row["step"] / row["total_steps"] if row["total_steps"] else 0.0
     bar = render_progress_bar(share, f"Progress of {row['name']}")
     return _card(row, bar, _figures(row))

@@ -36,9 +36,9 @@ def test_a_run_announces_its_state_alone(tmp_path: Path) -> None:
     row = describe_run(write_run(tmp_path / "mine", steps=60))
     page = run_view.render_run(row | {"state": "running", "eta_seconds": 60.0})
     assert announced(page) == ["running"] and bars(page) == [("Progress of mine", "50")]
-    assert announced(run_view.render_run({"name": "x", "state": "damaged", "reason": "y"})) == [
-        "damaged"
-    ]
+    damaged = run_view.render_run({"name": "x", "state": "damaged", "reason": "y is damaged."})
+    assert announced(damaged) == ["damaged"]
+    assert "can&#x27;t be read: y is damaged. Put the file back" in damaged
 
 
 def test_a_run_that_is_asked_to_stop_says_so_before_it_has(tmp_path: Path) -> None:
