@@ -93,7 +93,7 @@ def test_two_models_side_by_side(page) -> None:
 
 
 def test_an_example_is_one_click_away(page) -> None:
-    page.locator("[id^=component] .gallery-item, .gallery button").first.click()
+    page.get_by_role("button", name="Example: airplane", exact=True).click()
     page.wait_for_selector(".lab-verdict")
     assert page.inner_text(".lab-verdict") == "An airplane."
 
