@@ -77,7 +77,10 @@ def plan(options: Sequence[Option], limits: Limits) -> Option:
         )
     quickest = min(options, key=lambda option: option.p99_ms)
     best = min(options, key=lambda option: (option.error_percent, option.p99_ms))
+    nearest = f"The quickest is {quickest}. The best is {best}."
+    if quickest == best:
+        nearest = f"Both the quickest and the best is {best}."
     raise ModelError(
-        f"No model answers within {limits.latency_ms:g} ms at p99 and {limits.error_percent:g} % "
-        f"error here. The quickest is {quickest}. The best is {best}."
+        f"No model that was measured here answers within {limits.latency_ms:g} ms at p99 and "
+        f"{limits.error_percent:g} % error. {nearest}"
     )

@@ -11,6 +11,7 @@ const MOST_UNNAMED = 2;
 const NAME_ROW = 19;
 const LETTER = 7;
 const MARK = 45;
+const SMALL = 10;
 const HALF_A_WORD = 24; // plotly leaves out what an axis says at its end where it would run out
 const STEP_BACK = 1.25; // from a solid figure, whose height would fill a narrow plot's width
 const PNG = { format: "png", width: 1000, height: 560, scale: 2 };
@@ -39,6 +40,11 @@ function isDark() {
 
 function plain(text) {
   return new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
+}
+
+// Units stay on the line of their numbers.
+function unbroken(text) {
+  return text.replace(/(\d) (%|ms|images\/s|queries\/s)/g, "$1\u00a0$2");
 }
 
 // The figure in the theme's colours.
@@ -91,6 +97,7 @@ function narrowed(data, layout, width) {
   layout.margin = { ...layout.margin, r: HALF_A_WORD };
   layout.showlegend = true;
   const longest = Math.max(...listed.map(trace => trace.name.length));
+  if (MARK + LETTER * longest > width) layout.legend = { ...layout.legend, font: { size: SMALL } };
   const inRow = Math.max(1, Math.floor((0.7 * width) / (MARK + LETTER * longest)));
   return Math.ceil(listed.length / inRow) * NAME_ROW;
 }
@@ -104,7 +111,7 @@ async function draw() {
     const Plotly = await loadPlotly();
     const isFirst = !shown;
     const { data, layout } = themed(props.value, isDark());
-    caption.textContent = plain(layout.title?.text);
+    caption.textContent = unbroken(plain(layout.title?.text));
     delete layout.title;
     if (width < NARROW && layout.scene) stepBack(layout);
     const below = width < NARROW ? narrowed(data, layout, width) : 0;

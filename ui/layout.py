@@ -46,6 +46,15 @@ document.addEventListener("error", event => {
   if (image.tagName === "IMG" && image.closest("#picture")) image.style.visibility = "hidden";
 }, true);
 </script>"""
+# Gradio gives its example pictures no name that could be read out.
+NAME_EXAMPLES = """<script>
+document.addEventListener("load", event => {
+  const button = event.target.closest?.(".gallery-item");
+  if (!button) return;
+  const file = event.target.src.split("/").pop();
+  button.ariaLabel = `Example: ${file.replace(/\\d*\\.\\w+$/, "")}`;
+}, true);
+</script>"""
 # System fonts: the app works with no network and asks no font server.
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -207,7 +216,7 @@ def serve(
         favicon_path=HERE / "icon.png",
         theme=make_theme(),
         css_paths=HERE / "style.css",
-        head=HIDE_BROKEN_PREVIEWS,
+        head=HIDE_BROKEN_PREVIEWS + NAME_EXAMPLES,
         footer_links=["api"],
         ssr_mode=False,
         # With it, Gradio asks itself for the page at the end and gives up after 3 s, which a busy

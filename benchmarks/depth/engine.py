@@ -36,6 +36,12 @@ class StudyProgress:
         return any(self.count(state) for state in MOVING)
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether all that moves was asked to stop."""
+        moving = [row for row in self.rows if RunState(row["state"]) in MOVING]
+        return bool(moving) and all(row["is_stopping"] for row in moving)
+
+    @property
     def share_done(self) -> float:
         """Of all steps of all runs, weighted by what a run costs; 0 to 1."""
         done = [

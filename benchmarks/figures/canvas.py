@@ -14,6 +14,7 @@ from benchmarks.figures.style import TEMPLATES, Colour
 
 NOTHING_YET = "The first point appears after about a second of training."
 LETTER_PX = 6.6
+CAPITAL_PX = 8.6
 LINE_PX = 15.5
 USUAL_HEIGHT = 285
 AROUND_PLOT_PX = 79  # of a figure's height: its axis below, its buttons above
@@ -65,6 +66,8 @@ class Label:
     y: float
     colour: Colour
     is_dashed: bool = False
+    mark: str = ""
+    """What the line is told by; its dash, if not said."""
 
 
 def add_line(
@@ -132,7 +135,7 @@ def label_line_ends(
         remember_dark(figure, label.colour)
         figure.add_annotation(
             # The words in the ink of the page: a line's colour is too pale to read.
-            text=f'<span style="color:{label.colour.light}"><b>{"- -" if label.is_dashed else "—"}</b></span> {label.text}',
+            text=f'<span style="color:{label.colour.light}"><b>{_mark(label)}</b></span> {label.text}',
             xref="paper",
             x=1,
             xanchor="left",
@@ -141,8 +144,16 @@ def label_line_ends(
             yanchor="middle",
             align="left",
         )
-    longest = max(len(unescape(label.text)) for label in labels)
-    figure.update_layout(margin_r=round(32 + LETTER_PX * longest))
+    figure.update_layout(margin_r=round(32 + max(_width(unescape(each.text)) for each in labels)))
+
+
+def _mark(label: Label) -> str:
+    return label.mark or ("- -" if label.is_dashed else "—")
+
+
+def _width(text: str) -> float:
+    """Of a line of text, in pixels."""
+    return sum(CAPITAL_PX if letter.isupper() else LETTER_PX for letter in text)
 
 
 def _value_range(figure: Figure, log: bool) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,7 +19,13 @@ from benchmarks.figures.canvas import (
     significant,
 )
 from benchmarks.figures.compared import ComparedRun, Group, group_runs, load_run
-from benchmarks.figures.style import TRAIN_DASH, VALIDATION_DASH, family_colour, percent
+from benchmarks.figures.style import (
+    TRAIN_DASH,
+    VALIDATION_DASH,
+    Colour,
+    family_colour,
+    percent,
+)
 from benchmarks.figures.windows import Window, train_windows
 from resnet_core.errors import ConfigError
 from resnet_core.runs.folder import RunFolder
@@ -36,6 +43,16 @@ SPLIT_WORDS = {"train": "Training", "validation": "Validation"}
 MOST_DIRECT_LABELS = 8
 MOST_GRID_POINTS = 400
 BAND_OPACITY = 0.18
+MARKS = (
+    ("", ""),
+    ("circle", "●"),
+    ("square", "■"),
+    ("diamond", "◆"),
+    ("triangle-up", "▲"),
+    ("cross", "✚"),
+)
+"""What tells nets of one colour apart, and how it is written; the first has none."""
+MARKS_ON_A_LINE = 10
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,14 @@ class Line:
     group: Group
     split: str
     curve: Curve
+    symbol: str
+    """Plotly's, on some of its points."""
+    mark: str
+    """The same in running text."""
+
+    @property
+    def colour(self) -> Colour:
+        return family_colour(self.group.runs[0].family, self.group.runs[0].depth)
 
 
 def compare_figure(
@@ -80,8 +105,9 @@ def compare_figure(
     _check(x, y, show, group_by)
     groups = group_runs([load_run(folder) for folder in folders], group_by == "seeds")
     splits = ("train", "validation") if show == "both" else (show,)
-    curves = [(g, split, group_curve(g.runs, split, x, y)) for split in splits for g in groups]
-    lines = [Line(g, split, curve) for g, split, curve in curves if curve is not None]
+    marked = list(zip(groups, _marks(groups), strict=True))
+    curves = [(g, s, group_curve(g.runs, s, x, y), marks) for s in splits for g, marks in marked]
+    lines = [Line(g, s, curve, *marks) for g, s, curve, marks in curves if curve is not None]
     if not lines:
         return empty_figure(f"{y.capitalize()} of {len(groups)} runs")
     unit_seconds, x_title = _x_unit(x, max(float(line.curve.x[-1]) for line in lines))
@@ -95,6 +121,17 @@ def compare_figure(
         _add_curve(figure, line, y, unit_seconds, x_title)
     _name_lines(figure, lines)
     return figure
+
+
+def _marks(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """For each group the next mark among those of its colour."""
+    places: Counter[tuple[str, int]] = Counter()
+    marks = []
+    for group in groups:
+        net = (group.runs[0].family, group.runs[0].depth)
+        marks.append(MARKS[places[net] % len(MARKS)])
+        places[net] += 1
+    return marks
 
 
 def _check(x: str, y: str, show: str, group_by: str) -> None:
@@ -177,13 +214,13 @@ def _title(lines: Sequence[Line], y: str) -> str:
 
 
 def _add_band(figure: Figure, line: Line, unit: float) -> None:
-    run, curve = line.group.runs[0], line.curve
+    curve = line.curve
     figure.add_trace(
         Scatter(
             x=np.concatenate([curve.x, curve.x[::-1]]) / unit,
             y=np.concatenate([curve.high, curve.low[::-1]]),
             fill="toself",
-            fillcolor=family_colour(run.family, run.depth).light,
+            fillcolor=line.colour.light,
             opacity=BAND_OPACITY,
             line={"width": 0},
             mode="lines",
@@ -195,7 +232,7 @@ def _add_band(figure: Figure, line: Line, unit: float) -> None:
 
 
 def _add_curve(figure: Figure, line: Line, y: str, unit: float, x_title: str) -> None:
-    run, curve = line.group.runs[0], line.curve
+    curve = line.curve
     suffix = " %" if y == "error" else ""
     digits = ".2f" if y == "error" else ".3f"
     shown = f"{line.split} {y} %{{y:{digits}}}{suffix}"
@@ -208,14 +245,17 @@ def _add_curve(figure: Figure, line: Line, y: str, unit: float, x_title: str) ->
         (curve.x / unit).tolist(),
         curve.y.tolist(),
         f"{label}, {line.split}",
-        family_colour(run.family, run.depth),
+        line.colour,
         TRAIN_DASH if line.split == "train" else VALIDATION_DASH,
         f"<b>{_for_template(label)}</b><br>{shown}<br>%{{x:,.5~g}} {x_title}",
         [
             [name, significant(a), significant(b)]
             for a, b in zip(curve.low, curve.high, strict=True)
         ],
+        marks=bool(line.symbol),
     )
+    if line.symbol:
+        figure.data[-1].marker.update(symbol=line.symbol, size=8, maxdisplayed=MARKS_ON_A_LINE)
 
 
 def _for_template(text: str) -> str:
@@ -235,8 +275,9 @@ def _name_lines(figure: Figure, lines: Sequence[Line]) -> None:
             Label(
                 escape(line.group.label),
                 float(line.curve.y[-1]),
-                family_colour(line.group.runs[0].family, line.group.runs[0].depth),
+                line.colour,
                 is_dashed=line.split == "train",
+                mark=line.mark,
             )
             for line in telling.values()
         ],

@@ -19,6 +19,9 @@ NOT_THE_EXPERIMENT = {
     "checkpoint_seconds",
 }  # fmt: skip
 
+STAMP = len("20261123-142233")
+"""Letters of a run's name that say when it was made."""
+
 
 @dataclass(frozen=True)
 class ComparedRun:
@@ -118,6 +121,9 @@ def _labels(groups: Sequence[tuple[ComparedRun, ...]]) -> list[str]:
     with_seeds = _with_details(labels, [_seeds(group) for group in groups])
     if not _repeated(with_seeds):
         return with_seeds
+    with_starts = _with_details(labels, [group[0].name[:STAMP] for group in groups])
+    if not _repeated(with_starts):
+        return with_starts
     return _with_details(labels, [group[0].name for group in groups])
 
 

@@ -24,6 +24,7 @@ TITLE = "Latency against load"
 NOTHING_YET = "The first point appears when the server scenario has run at its first load."
 BOUND = Colour("#b42318", "#ff9c91")
 DASHES = {"p50_ms": "solid", "p90_ms": "8px,3px", "p99_ms": "2px,3px"}
+DOTS = "···"
 NOTE_PX = 16
 MOST_WITH_P90 = 2  # setups; more would be too many lines to tell apart
 MOST_LINEAR = 100.0
@@ -74,7 +75,8 @@ def _add_setup(
         marker = figure.data[-1].marker
         marker.symbol = ["x" if row["saturated"] else mark for row in rows]
         marker.size = [9 if row["saturated"] else 7 for row in rows]
-        labels.append(Label(line_name, known[-1][key], colour, is_dashed=dash != "solid"))
+        dots = DOTS if key == "p99_ms" else ""
+        labels.append(Label(line_name, known[-1][key], colour, dash != "solid", dots))
     return labels
 
 

@@ -22,6 +22,7 @@ def describe_run(folder: RunFolder) -> dict[str, Any]:
     return {
         "name": folder.name,
         "state": state.value,
+        "is_stopping": state is RunState.RUNNING and folder.stop_file.exists(),
         "model": ModelConfig.from_dict(config["model"]).name,
         "family": config["model"]["family"],
         "depth": config["model"]["depth"],

@@ -129,6 +129,21 @@ def test_only_seeds_of_one_experiment_are_put_together(tmp_path: Path) -> None:
     assert len({line.name for line in lines(figure)}) == 3
 
 
+def test_nets_of_one_colour_are_told_apart_by_marks(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "20261128-122957-resnet20_v1-cifar10"),
+        write_run(tmp_path / "20261128-123639-resnet20_v1-cifar10"),
+        write_run(tmp_path / "20261128-124000-plain20-cifar10", "plain"),
+    ]
+    figure = compare_figure(runs, show="validation")
+    first, second, other = figure.data
+    assert (first.mode, other.mode, second.mode) == ("lines", "lines", "lines+markers")
+    assert second.marker.symbol == "circle" and second.line.color == first.line.color
+    labels = [label.text for label in figure.layout.annotations]
+    assert "●" in labels[1] and "●" not in labels[0] + labels[2]
+    assert labels[1].endswith(" ResNet v1 20, 20261128-123639")  # the rest tells nothing apart
+
+
 def test_a_run_in_its_first_epoch_shows_what_it_has(tmp_path: Path) -> None:
     young = write_run(tmp_path / "young", steps=20)
     (line,) = compare_figure([young]).data

@@ -88,6 +88,14 @@ def test_of_a_run_that_trains_only_what_was_appended_is_parsed(
     assert parsed == [event]
 
 
+def test_a_stop_that_was_asked_for_is_told_while_the_run_goes_on(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", steps=60)
+    claim(folder, {})
+    assert not describe_run(folder)["is_stopping"]
+    folder.request_stop()
+    assert describe_run(folder)["is_stopping"] and describe_run(folder)["state"] == "running"
+
+
 def test_the_figures_of_a_run_that_trains_follow_it(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", steps=60)
     claim(folder, {})

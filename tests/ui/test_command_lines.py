@@ -71,7 +71,7 @@ def lines_of_the_pages() -> Iterator[str]:
     yield from codes(compare._table([run_jobs.run_named(NAME)], [NAME]))
     yield from codes(train._command_line(values()))
     yield from codes(study_form._render_command(["plain"], ["8"], 1, "shapes", "taste", 1))
-    yield classify._command(NAME, 5, "openvino-cpu")
+    yield classify._command(NAME, "", 5, "openvino-cpu")
     yield gallery._command(NAME, "")
     yield averaging._command("resnet20_v1", "", "flip", [NAME])
     yield inside._command(NAME, "pick-up truck")
@@ -119,11 +119,13 @@ def test_a_command_that_made_a_run_is_told_of_the_folders_too(home: Path) -> Non
 def test_the_usual_folders_are_not_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_folders(monkeypatch, Path(__file__).resolve().parents[2])
     assert why_jobs.shown_command(default_settings("ensemble")).endswith("--seed 0")
-    assert classify._command(NAME, 5).startswith("python -m export classify PICTURE --model 'a run")
+    assert classify._command(NAME, "", 5).startswith(
+        "python -m export classify PICTURE --model 'a run"
+    )
 
 
 def test_a_model_that_ships_is_found_in_any_folder(home: Path) -> None:
-    line = classify._command("resnet20_v1", 5)
+    line = classify._command("resnet20_v1", "", 5)
     assert line == "python -m export classify PICTURE --model resnet20_v1 --top-k 5"
 
 

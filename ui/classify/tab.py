@@ -43,7 +43,7 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
         with gr.Column(scale=5, min_width=320):
             answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
             command = gr.Textbox(
-                label="The same on the command line", value=_command(first, 5),
+                label="The same on the command line", value=_command(first, NOBODY, 5),
                 buttons=["copy"], interactive=False, elem_id="command",
             )  # fmt: skip
     with gr.Row():
@@ -91,8 +91,8 @@ def _wire_page(
         show_progress="minimal", trigger_mode="always_last", api_visibility="private",
     )  # fmt: skip
     gr.on(
-        [model.change, top_k.change, engine.change], _command, [model, top_k, engine], command,
-        **settled("classify command"),
+        [model.change, other.change, top_k.change, engine.change],
+        _command, [model, other, top_k, engine], command, **settled("classify command"),
     )  # fmt: skip
     gr.on([model.change, answer.change], offer_engines, model, engine, **AT_ONCE)
 
@@ -109,10 +109,18 @@ def _wire_api(picture: Any, model: Any, top_k: Any, engine: Any) -> None:
     )  # fmt: skip
 
 
-def _command(model: str | None, top_k: int, engine: str = FASTEST) -> str:
+def _command(model: str | None, other: str, top_k: int, engine: str = FASTEST) -> str:
+    """A line for each model that answers."""
     model = model or "MODEL"
-    words = ["--model", model, "--top-k", f"{top_k}", *(["--engine", engine] if engine else [])]
-    return command_line("export", "classify", "PICTURE", *words, folders=folders_of(model))
+    names = [model] if other in (NOBODY, model) else [model, other]
+    words = ["--top-k", f"{top_k}", *(["--engine", engine] if engine else [])]
+    lines = [
+        command_line(
+            "export", "classify", "PICTURE", "--model", name, *words, folders=folders_of(name)
+        )
+        for name in names
+    ]
+    return "\n".join(lines)
 
 
 def _answer_page(

@@ -47,6 +47,8 @@ def _begun(progress: StudyProgress, state: RunState) -> int:
 
 
 def _running(row: dict[str, Any]) -> str:
+    if row["is_stopping"]:
+        return f"stopping {row['model']}, seed {row['seed']}, after this step"
     left = f", {clock(row['eta_seconds'])} left" if row["eta_seconds"] is not None else ""
     return f"training {row['model']}, seed {row['seed']}: epoch {row['epoch']:.1f} of {row['epochs']:g}{left}"
 

@@ -39,6 +39,9 @@ CURVES_HINT = (
     '<p class="lab-note">The training curves behind the points: choose a net, or click its point '
     "above.</p>"
 )
+# Its progress stands a page above the form; what is wrong with the form stands in it.
+TO_THE_STUDY = """() => document.querySelector('#study-answer .lab-problem') ||
+  document.querySelector('#study').scrollIntoView({block: 'start'})"""
 EXTREMES = ""
 EXTREMES_ENTRY = ("the shallowest and the deepest of each family", EXTREMES)
 
@@ -84,7 +87,7 @@ def build_depth_tab() -> tuple[gr.Timer, WhySection]:
     _wire(panel, timer)
     form.start.click(start_study, form.inputs, [form.said, panel.picked], **IN_TURN).then(
         lambda *now: look(now[0], None, *now[2:]), panel.inputs, panel.outputs, **AT_ONCE
-    )
+    ).then(None, js=TO_THE_STUDY)
     return timer, why
 
 
@@ -138,7 +141,9 @@ def _wire(panel: StudyPanel, timer: gr.Timer) -> None:
     panel.figure.click(_clicked, None, panel.curves_of, **AT_ONCE).then(
         look, panel.inputs, panel.outputs, **AT_ONCE
     )
-    panel.stop.click(_stop, panel.picked, None, **IN_TURN)
+    panel.stop.click(_stop, panel.picked, None, **IN_TURN).then(
+        look, panel.inputs, panel.outputs, **AT_ONCE
+    )
 
 
 def _clicked(event: gr.EventData) -> str:
@@ -188,7 +193,7 @@ def look(
         menu,
         now,
         render_progress(study, progress),
-        gr.update(visible=progress.is_moving),
+        gr.update(visible=progress.is_moving, interactive=not progress.is_stopping),
         *_findings(study, x, show, papers, curves_of),
     ]
 

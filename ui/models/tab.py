@@ -82,7 +82,7 @@ def _show(picked: str | None) -> list[Any]:
                 *[gr.update(visible=False)] * 4]  # fmt: skip
     model = models[names.index(picked)] if picked in names else models[0]
     return [
-        model.name, render_models(models, model.name), render_card(model), _curves(model),
+        model.name, render_models(models, model.name), render_card(model), _figure(model),
         gr.update(visible=True), _download(model.onnx_file), _download(model.weights_file),
         gr.update(visible=model.can_be_deleted),
     ]  # fmt: skip
@@ -94,6 +94,12 @@ def _download(file: Path | None) -> Any:
         with suppress(OSError):  # not there, or no more
             lent = lend(file)
     return gr.update(value=lent, interactive=lent is not None)
+
+
+def _figure(model: ModelEntry) -> Any:
+    """Its curves; no empty place for a model whose training is not known."""
+    curves = _curves(model)
+    return gr.update(value=curves, visible=curves is not None or "hidden")
 
 
 def _curves(model: ModelEntry) -> Any:

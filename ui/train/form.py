@@ -95,7 +95,9 @@ def build_form() -> TrainForm:
         parts["unit"] = gr.Dropdown(
             [EPOCHS, MINUTES], value=EPOCHS, label="Unit", elem_id="unit", min_width=130
         )
-    parts["train_part"] = gr.Radio(PARTS, value="all", label="Train", elem_id="recipe-train_part")
+    parts["train_part"] = gr.Radio(
+        PARTS, value="all", label="Train", elem_id="recipe-train_part", visible="hidden"
+    )
     with gr.Accordion("The recipe in full", open=False, elem_id="recipe-fields"):
         parts |= {f.name: _recipe_component(f) for f in RECIPE_FIELDS if f.name not in parts}
     with gr.Accordion("Seed, device, shortcut", open=False, elem_id="more-settings"):

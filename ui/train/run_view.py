@@ -35,8 +35,13 @@ def menu_entry(row: dict[str, Any]) -> tuple[str, str]:
     if row["state"] == "damaged":
         return f"{row['name']} · damaged", row["name"]
     when = _began(row["name"])
-    name = [row["model"], row["data"], f"seed {row['seed']}", when, STATE_WORDS[row["state"]]]
+    name = [row["model"], row["data"], f"seed {row['seed']}", when, _state(row)]
     return " · ".join(part for part in name if part), row["name"]
+
+
+def _state(row: dict[str, Any]) -> str:
+    """A stop that was asked for is said at once: a slow step may take a while to end."""
+    return "stopping" if row.get("is_stopping") else STATE_WORDS[row["state"]]
 
 
 def _began(name: str) -> str:
@@ -50,7 +55,9 @@ def _began(name: str) -> str:
 def render_run(row: dict[str, Any]) -> str:
     """State, progress, time left, and the figures so far."""
     if row["state"] == "damaged":
-        return _card(row, "", f"This run's folder can't be read: {row['reason']}.")
+        reason = row["reason"].rstrip(".")
+        advice = "Put the file back as it was, or delete the run below."
+        return _card(row, "", f"This run's folder can't be read: {reason}. {advice}")
     share = row["step"] / row["total_steps"] if row["total_steps"] else 0.0
     bar = render_progress_bar(share, f"Progress of {row['name']}")
     return _card(row, bar, _figures(row))
@@ -65,7 +72,7 @@ def _card(row: dict[str, Any], bar: str, figures: str) -> str:
         f'<p class="lab-run-name"><span class="lab-dot"></span><b>{escape(title)}</b> '
         f'<span class="lab-run-about">{escape(about)}</span>'
         # The state alone is announced: the figures change each second.
-        f'<span class="lab-state lab-state-{row["state"]}" role="status">{STATE_WORDS[row["state"]]}{place}</span></p>'
+        f'<span class="lab-state lab-state-{row["state"]}" role="status">{_state(row)}{place}</span></p>'
         f'{bar}<p class="lab-run-figures">{_unbroken(escape(figures))}</p></div>'
     )
 
@@ -92,7 +99,9 @@ def _figures(row: dict[str, Any]) -> str:
         return "It starts when the runs before it have ended."
     epoch = row["epoch"]
     words = [f"epoch {epoch:{'.1f' if epoch >= 0.1 else '.1g'}} of {row['epochs']:g}"]
-    if row["eta_seconds"] is not None:
+    if row["is_stopping"]:
+        words.append("it stops after this step and keeps what it has learnt")
+    elif row["eta_seconds"] is not None:
         words.append(f"{clock(row['eta_seconds'])} left")
     if row["step"] == 0:
         if state == RunState.RUNNING.value:
@@ -140,18 +149,25 @@ def render_status(engine: str, rows: list[dict[str, Any]]) -> str:
     waiting = sum(1 for row in rows if row.get("place"))
     parts = [f"<span>Engine</span> {escape(engine)}"]
     for row in running[:2]:
-        done = "starting"
-        if row["eta_seconds"] is not None:
-            share = 100 * row["step"] / row["total_steps"]
-            done = f"{share:.0f} %, {clock(row['eta_seconds'])} left"
-        stop = action_button("Stop", "stop", row["name"], f"Stop {row['name']}")
         doing = row.get("doing", "Training")
-        parts.append(f"<span>{doing}</span> {escape(row['model'])} {done} {stop}")
+        parts.append(f"<span>{doing}</span> {escape(row['model'])} {_progress(row)}")
     if len(running) > 2:
         parts.append(f"and {len(running) - 2} more")
     if waiting:
         parts.append(f"<span>Waiting</span> {waiting}")
     return f'<p class="lab-status">{" · ".join(parts)}</p>'
+
+
+def _progress(row: dict[str, Any]) -> str:
+    """How far it is, and the button that stops it, until that was pressed."""
+    if row.get("is_stopping"):
+        return "stopping"
+    done = "starting"
+    if row["eta_seconds"] is not None:
+        share = 100 * row["step"] / row["total_steps"]
+        done = f"{share:.0f} %, {clock(row['eta_seconds'])} left"
+    stop = action_button("Stop", "stop", row["name"], f"Stop {row['name']}")
+    return f"{done} {stop}"
 
 
 def action_commands(row: dict[str, Any]) -> str:

@@ -101,6 +101,11 @@ def follow_start(name: str) -> dict[str, Any]:
     }
 
 
+def offer_part(part: str, start: str) -> Any:
+    """What learns; a choice only where there are trained weights to keep."""
+    return gr.update(value=part, visible=start != NOTHING or "hidden")
+
+
 def usual_size(name: str) -> int:
     """Height and width, in pixels, to prepare own images at."""
     try:

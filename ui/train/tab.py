@@ -37,6 +37,7 @@ from ui.train.start_form import (
     USUAL_RECIPE,
     fitted_recipe,
     follow_start,
+    offer_part,
     offer_starts,
     usual_size,
 )
@@ -148,7 +149,7 @@ def _offer_depths(family: str, depth: int) -> Any:
 
 def _fill_in_recipe(name: str, start: str, data: str) -> list[Any]:
     recipe = fitted_recipe(name, start, data)
-    values = recipe_values(recipe)
+    values = recipe_values(recipe) | {"train_part": offer_part(recipe.train_part, start)}
     return [round(recipe.epochs, 2), EPOCHS, *(values[field.name] for field in RECIPE_FIELDS)]
 
 
@@ -196,6 +197,7 @@ def _shown(values: dict[str, Any]) -> list[Any]:
     updates: dict[str, Any] = dict(values)
     for name, followed in follow_start(values["start"]).items():
         updates[name] = {**followed, "value": values[name]}
+    updates["train_part"] = offer_part(values["train_part"], values["start"])
     # A run may have a depth that the menu leaves out; data sets come while the app runs.
     updates["depth"]["choices"] = sorted({*valid_depths(values["family"]), values["depth"]})
     updates["device"] = gr.update(choices=offer_devices(values["device"]), value=values["device"])

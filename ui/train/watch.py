@@ -127,8 +127,8 @@ def look(picked: str | None, seen: Seen) -> Any:
     folder = RunFolder(runs / row["name"])  # it may be gone by now, and is listed no more next time
     return [
         menu, now, render_run(row), queue, _shown_if(_has_curves(row)),
-        *_buttons(row["state"], row.get("step", 0) > 0), action_commands(row), log_tail(folder),
-        *_draw(folder),
+        *_buttons(row["state"], row.get("step", 0) > 0, row.get("is_stopping", False)),
+        action_commands(row), log_tail(folder), *_draw(folder),
     ]  # fmt: skip
 
 
@@ -159,10 +159,13 @@ def _draw(folder: RunFolder) -> list[Any]:
     return [figures[name] for name in RUN_HEIGHTS]
 
 
-def _buttons(state: str, has_trained: bool) -> list[Any]:
+def _buttons(state: str, has_trained: bool, is_stopping: bool = False) -> list[Any]:
     """Stop, resume and use: usable where it makes sense."""
     return [
-        gr.update(interactive=state in CAN_STOP, value="Withdraw" if state == "queued" else "Stop"),
+        gr.update(
+            interactive=state in CAN_STOP and not is_stopping,
+            value="Withdraw" if state == "queued" else "Stop",
+        ),
         gr.update(interactive=state in CAN_RESUME),
         gr.update(interactive=state == "finished" or (has_trained and state in CAN_RESUME)),
     ]

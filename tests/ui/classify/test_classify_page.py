@@ -85,11 +85,15 @@ def test_two_models_side_by_side(page) -> None:
     choose(page, "#compare", "plain56")
     page.wait_for_function("document.querySelectorAll('.lab-card').length == 2")
     assert page.locator(".lab-model").all_inner_texts() == ["resnet56_v1", "plain56"]
-    assert "--model resnet56_v1" in page.input_value("#command textarea")
+    commands = page.input_value("#command textarea").split("\n")
+    models = ["resnet56_v1", "plain56"]
+    assert len(commands) == 2 and all(
+        f"--model {m} " in c for m, c in zip(models, commands, strict=True)
+    )
 
 
 def test_an_example_is_one_click_away(page) -> None:
-    page.locator("[id^=component] .gallery-item, .gallery button").first.click()
+    page.get_by_role("button", name="Example: airplane", exact=True).click()
     page.wait_for_selector(".lab-verdict")
     assert page.inner_text(".lab-verdict") == "An airplane."
 

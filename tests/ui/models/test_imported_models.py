@@ -34,7 +34,8 @@ def test_an_imported_model_is_listed_with_what_is_known(
     with pytest.raises(LabError, match="not known"):
         model.history()
     shown = _show("theirs")
-    assert shown[0] == "theirs" and shown[3] is None  # no curves
+    curves = shown[3]
+    assert shown[0] == "theirs" and curves["value"] is None and curves["visible"] == "hidden"
     assert shown[7]["visible"] is True
     assert _show("resnet20_v1")[7]["visible"] is False  # what ships stays
 

@@ -77,7 +77,9 @@ def test_limits_that_nothing_meets_are_said_and_offer_nothing(page: Page) -> Non
     fill(page, "#plan-error", 8)
     fill(page, "#plan-latency", 1.5)
     problem = page.locator("#plan-answer .lab-problem")
-    expect(problem).to_contain_text("No model answers within 1.5 ms at p99 and 8 % error here")
+    expect(problem).to_contain_text(
+        "No model that was measured here answers within 1.5 ms at p99 and 8 % error"
+    )
     expect(page.locator("#plan-use")).to_be_disabled()
     fill(page, "#plan-error", 0)
     expect(problem).to_contain_text("should be more than 0")
