@@ -103,6 +103,11 @@ def test_the_speed_of_a_gpu_stands_in_its_table() -> None:
     stored = read_speed(SHIPPED_FOLDER / "h200.json")
     done, total = stored.progress["done"], stored.progress["total"]
     assert f"before its last {total - done} of {total} measurements" in PAGE
+    disturbed, rounds = (
+        sum(row[key] for row in stored.measured) for key in ("disturbed_rounds", "rounds")
+    )
+    assert f"{disturbed} of the {rounds} rounds that count" in PAGE
+    assert "pytorch-compiled" not in {row["engine"] for row in stored.measured}
     roofline = read_json(SHIPPED_FOLDER / "roofline-h200.json")["rows"]
     assert {row["bound_by"] for row in roofline if row["device"] == "cuda"} == {"memory"}
     rows = {tuple(row[key] for key in CASE): row for row in stored.measured}
