@@ -245,6 +245,8 @@ def test_a_plan_is_the_best_within_the_limits_or_says_what_comes_near() -> None:
     assert plan(options, Limits(3.5, 10)).model == "small"
     with pytest.raises(ModelError, match=r"quickest is small on quick:fp32: 1\.00 ms"):
         plan(options, Limits(2, 7))
+    with pytest.raises(ModelError, match=r"Both the quickest and the best is deep on slow:fp32: 9"):
+        plan(options[:1], Limits(2, 7))
     with pytest.raises(ModelError, match="python -m export tune"):
         plan([], Limits(2, 7))
 

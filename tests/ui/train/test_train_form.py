@@ -106,12 +106,15 @@ def test_a_start_says_the_net_and_the_command_line_says_the_same(part: str) -> N
 def test_choosing_a_start_fills_in_what_follows_from_it(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("RESNET_LAB_DATA", str(tmp_path))
     few = draw_few(tmp_path)
-    fields = dict(zip([*FOLLOWING, "size", "recipe", "amount", "unit"], _follow_start("resnet20_v1", few.name), strict=False))  # fmt: skip
+    names = [*FOLLOWING, "size", "recipe", "amount", "unit", *(f.name for f in RECIPE_FIELDS)]
+    fields = dict(zip(names, _follow_start("resnet20_v1", few.name), strict=True))
+    assert fields["train_part"] == gr.update(value="last_stage", visible=True)
     assert fields["family"]["visible"] == "hidden" and fields["size"] == 32
     assert fields["recipe"] == "finetune" and "20 layers" in fields["start"]["info"]
     assert fitted_recipe("finetune", "resnet20_v1", few.name).batch_size == 8
-    back = _follow_start("", few.name)
-    assert back[1]["visible"] is True and back[5] == "taste"
+    back = dict(zip(names, _follow_start("", few.name), strict=True))
+    assert back["family"]["visible"] is True and back["recipe"] == "taste"
+    assert back["train_part"] == gr.update(value="all", visible="hidden")
     assert any(name == "resnet20_v1" for _, name in offer_starts())
 
 
