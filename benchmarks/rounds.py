@@ -14,7 +14,7 @@ def check_rounds(rounds: int, seconds: float | None = None) -> None:
     """Raises ConfigError where nothing would be measured."""
     problems = [f"--rounds should be at least 1, not {rounds}."] if rounds < 1 else []
     if seconds is not None and not 0 < seconds < inf:
-        problems.append(f"--seconds should be a number above 0, not {seconds:g}.")
+        problems.append(f"--seconds should be more than 0 and finite, not {seconds:g}.")
     if problems:
         raise ConfigError(problems)
 

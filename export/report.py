@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.converted import command_for
 from export.engines.catalogue import Choice, list_choices
 from export.engines.interface import ALL_THREADS, OpenModel
 from export.engines.on_onnxruntime import OnOnnxRuntime
@@ -75,7 +76,7 @@ def _of_file(
 ) -> Row:  # fmt: skip
     path = file_for(file, precision)
     if not path.is_file():
-        return Row(precision, "", path, reason="not exported")
+        return Row(precision, "", path, reason=f"not exported: {command_for(precision)} makes it")
     try:
         model = OnOnnxRuntime(OnnxSession(existing_file(file, precision), "cpu"))
     except ModelError as error:

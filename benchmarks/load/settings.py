@@ -54,7 +54,7 @@ class LoadSettings:
             if getattr(self, name) < 1
         ]
         problems += [
-            f"--{name.replace('_', '-')} should be a number above 0, not {getattr(self, name):g}."
+            f"--{name.replace('_', '-')} should be more than 0 and finite, not {getattr(self, name):g}."
             for name in ("seconds", "latency_bound_ms")
             if not 0 < getattr(self, name) < inf
         ]

@@ -78,7 +78,7 @@ class SpeedSettings:
             if not getattr(self, name)
         ]
         if not 0 < self.seconds < inf:
-            problems.append(f"--seconds should be a number above 0, not {self.seconds:g}.")
+            problems.append(f"--seconds should be more than 0 and finite, not {self.seconds:g}.")
         if wrong := _not_counts(self.batch_sizes):
             problems.append(f"Batch sizes are whole numbers from 1, not {', '.join(wrong)}.")
         if problems:
