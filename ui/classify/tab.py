@@ -33,37 +33,37 @@ def build_classify_tab() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
         "Drop in a picture and see what a residual network makes of it.",
         elem_classes="lab-lead",
     )
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_id="asking"):
         with gr.Column(scale=6, min_width=320):
             picture = PictureInput(
                 label="Picture", sources=["upload", "clipboard", "webcam"], height=380,
                 buttons=[], elem_id="picture", placeholder="Drop a picture here, or click to choose one",
             )  # fmt: skip
             examples = build_examples(picture)
-        with gr.Column(scale=5, min_width=320):
+            with gr.Row(elem_classes="lab-after-answer"):
+                # Models come while the app runs: an unknown name gets a sentence, not Gradio's refusal.
+                model = gr.Dropdown(
+                    models, value=first, label="Model, layers, test error", elem_id="model",
+                    min_width=320, allow_custom_value=True,
+                )  # fmt: skip
+                other = gr.Dropdown(
+                    [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with",
+                    elem_id="compare", min_width=320, allow_custom_value=True,
+                )  # fmt: skip
+            with gr.Row(elem_classes="lab-after-answer"):
+                engine = gr.Dropdown(
+                    [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
+                    min_width=240, allow_custom_value=True,
+                )  # fmt: skip
+                top_k = gr.Slider(
+                    1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=240
+                )
+        with gr.Column(scale=5, min_width=320, elem_id="answering"):
             answer = gr.HTML(EMPTY if models else render_problem(_NO_MODELS), elem_id="answer")
             command = gr.Textbox(
                 label="The same on the command line", value=_command(first, NOBODY, 5),
                 buttons=["copy"], interactive=False, elem_id="command",
             )  # fmt: skip
-    with gr.Row():
-        # Models come while the app runs: an unknown name gets a sentence, not Gradio's refusal.
-        model = gr.Dropdown(
-            models, value=first, label="Model, layers, test error", elem_id="model", min_width=280, scale=6,
-            allow_custom_value=True,
-        )  # fmt: skip
-        other = gr.Dropdown(
-            [("Nothing", NOBODY), *models], value=NOBODY, label="Compare with", elem_id="compare",
-            min_width=280, scale=5, allow_custom_value=True,
-        )  # fmt: skip
-    with gr.Row():
-        engine = gr.Dropdown(
-            [("The fastest here", FASTEST)], value=FASTEST, label="Engine", elem_id="engine",
-            min_width=280, scale=6, allow_custom_value=True,
-        )  # fmt: skip
-        top_k = gr.Slider(
-            1, 10, value=5, step=1, label="Classes to show", elem_id="top-k", min_width=280, scale=5
-        )
     examples.follow(model)
     build_inside(picture, model, engine)
     build_gallery(model, engine)
