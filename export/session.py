@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from export.bound import Bound
 from export.engines.interface import on_gpu
+from export.tensorrt_libraries import INSTALL, load_tensorrt
 from export.threads import allowed_threads
 from resnet_core.errors import ModelError, briefly
 from resnet_core.pictures import WHOLE_SQUARE
@@ -30,7 +31,7 @@ PROVIDERS = {
 TITLES = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
 NEEDS = {
     "cuda": "`pip install onnxruntime-gpu[cuda,cudnn]`",
-    "tensorrt": "`pip install onnxruntime-gpu[cuda,cudnn]`, and TensorRT's libraries",
+    "tensorrt": f"`pip install onnxruntime-gpu[cuda,cudnn]`, and `{INSTALL}`",
 }
 LARGEST_INPUT = 4096  # pixels: a file that claims more is not asked for them
 _QUIET = 3  # errors only: a missing GPU on a CPU machine is not news
@@ -127,6 +128,7 @@ class OnnxSession:
         spins: whether threads that wait for work keep their core, ready at once, or leave it to
             others, such as decoders.
         options: what the provider is told.
+        rewrite: what becomes of the file's bytes before the provider gets them.
 
     Raises:
         ModelError: the file is missing, damaged, keeps weights elsewhere, or is not of this app;
@@ -140,11 +142,12 @@ class OnnxSession:
         threads: int = 0,
         spins: bool = True,
         options: dict[str, str] | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ):
         if not path.is_file():
             raise ModelError(f"There is no model file at {path}: check the path.")
         self.path = path
-        self._session = _open_session(path, provider, threads, spins, options)
+        self._session = _open_session(path, provider, threads, spins, options, rewrite)
         try:
             self._metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs = _tensor_facts(self._session.get_inputs())
@@ -187,7 +190,12 @@ def _tensor_facts(tensors: Sequence[Any]) -> list[TensorFacts]:
 
 
 def _open_session(
-    path: Path, provider: str, threads: int, spins: bool, options: dict[str, str] | None
+    path: Path,
+    provider: str,
+    threads: int,
+    spins: bool,
+    options: dict[str, str] | None,
+    rewrite: Callable[[bytes], bytes] | None,
 ) -> ort.InferenceSession:
     if provider not in ("auto", *PROVIDERS):
         raise ModelError(
@@ -195,6 +203,7 @@ def _open_session(
         )
     # Bytes, not a path: a file read from memory can't pull in other files as its weights.
     data = path.read_bytes()
+    data = rewrite(data) if rewrite else data
     wanted = "cuda" if provider == "auto" and has_nvidia_gpu() else provider
     if wanted not in ("auto", "cpu"):
         session = open_bytes(data, path, wanted, threads, spins, options)
@@ -230,6 +239,8 @@ def open_bytes(
     if provider != "cpu":
         # The wheel's CUDA libraries lie in site-packages, where the loader does not look.
         ort.preload_dlls()
+        if provider == "tensorrt":
+            load_tensorrt()
         providers.append(PROVIDERS["cpu"])
     try:
         return ort.InferenceSession(

@@ -26,7 +26,7 @@ FORMAT = "resnet-lab-engines-2"
 USUAL = "onnxruntime-cpu:fp32"
 """What runs a model where nothing was measured yet, and what others are compared with."""
 FORCED = "RESNET_LAB_ENGINE"
-LIBRARIES = ("onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt", "torch")
+LIBRARIES = ("onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt-cu13-libs", "torch")
 GPUS = Path("/proc/driver/nvidia/gpus")
 
 

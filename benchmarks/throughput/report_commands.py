@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.throughput.commands import as_table
 from benchmarks.throughput.stored import CASE, case_of, read_speed
 from resnet_core.console import Commands
 from resnet_core.errors import ConfigError
 from resnet_core.files import write_text
+from resnet_core.plural import counted
+
+if TYPE_CHECKING:
+    from benchmarks.throughput.compare import Compared
 
 
 def add_speed_reports(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -46,6 +51,8 @@ def _compare(options: argparse.Namespace) -> int:
         raise ConfigError(f"--fail-under should be more than 0, such as 0.9, not {limit:g}.")
     a, b = read_speed(options.a), read_speed(options.b)
     found = compare_speed(a, b)
+    if limit is not None:
+        _check_testable(found.rows)
     slow = [row for row in found.rows if limit is not None and row.is_below(limit)]
     broken = failed(found) if limit is not None else []
     if options.json:
@@ -66,6 +73,23 @@ def _compare(options: argparse.Namespace) -> int:
         case = dict(zip(CASE, case_of(lost), strict=True))
         print(f"Fails in the second: {_who(case)}: {why_lost(lost)}", file=sys.stderr)
     return 1 if slow or broken else 0
+
+
+def _check_testable(rows: Sequence[Compared]) -> None:
+    """A gate that nothing could fail is none.
+
+    Raises:
+        ConfigError: cases of one round, which no test can show to be slower.
+    """
+    from benchmarks.throughput.compare import UNTESTED
+
+    untested = [row for row in rows if row.verdict == UNTESTED]
+    if untested:
+        raise ConfigError(
+            f"--fail-under can't be judged for {len(untested)} of {counted(len(rows), 'case')} "
+            f"(the first: {_who(untested[0].case)}), as a file has no two rounds of it: "
+            "measure both with --rounds 2 or more."
+        )
 
 
 def _who(case: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from export.bound import Bound
 from export.engines.interface import Engine, Obstacle, OpenModel, cannot_answer, padded_size
 from export.precisions import existing_file
 from export.session import PROVIDERS, OnnxSession, has_nvidia_gpu
+from export.tensorrt_libraries import INSTALL, load_tensorrt
 
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 LARGEST_BATCH = 1024
@@ -120,7 +121,20 @@ def _open_cuda(records: bool, file: Path, precision: str, threads: int) -> OpenM
 def _open_tensorrt(file: Path, precision: str, threads: int) -> OpenModel:
     path = existing_file(file, precision)
     options = tensorrt_options(precision, OnnxSession(path, "cpu").facts.input_size)
-    return OnGpu(OnnxSession(path, "tensorrt", threads, options=options), pads=True)
+    rewrite = _in_symmetric if precision == "int8" else None
+    return OnGpu(
+        OnnxSession(path, "tensorrt", threads, options=options, rewrite=rewrite), pads=True
+    )
+
+
+def _in_symmetric(file: bytes) -> bytes:
+    import onnx
+
+    from export.symmetric import make_symmetric
+
+    model = onnx.load_from_string(file)
+    make_symmetric(model)
+    return model.SerializeToString()
 
 
 def _obstacle(provider: str, precision: str) -> Obstacle | None:
@@ -128,6 +142,8 @@ def _obstacle(provider: str, precision: str) -> Obstacle | None:
         return Obstacle("there is no NVIDIA GPU")
     if PROVIDERS[provider] not in ort.get_available_providers():
         return Obstacle(f"this ONNX Runtime was built without {PROVIDERS[provider]}", WITH_CUDA)
+    if provider == "tensorrt" and not load_tensorrt():
+        return Obstacle("TensorRT's libraries, of version 10, are not here", INSTALL)
     return None
 
 
@@ -145,7 +161,7 @@ ENGINES = (
     ),
     Engine(
         "onnxruntime-tensorrt", "ONNX Runtime, TensorRT", PRECISIONS,
-        "an NVIDIA GPU; onnxruntime-gpu and TensorRT",
+        "an NVIDIA GPU; onnxruntime-gpu and TensorRT 10",
         partial(_obstacle, "tensorrt"), _open_tensorrt, opens_alone=True,
     ),
 )  # fmt: skip

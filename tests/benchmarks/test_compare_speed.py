@@ -129,6 +129,15 @@ def test_fail_under_ends_with_1_where_an_engine_no_longer_answers(run_module, pa
     assert done.returncode == 0, done.stderr  # what was not measured has not failed
 
 
+def test_fail_under_is_refused_where_nothing_could_fail(run_module, pair) -> None:
+    a = [speed_row(), speed_row(batch=8, rates=[100.0])]
+    paths = pair(a, [speed_row(), speed_row(batch=8, rates=[10.0])])
+    done = run_module("benchmarks", "compare-speed", *paths, "--fail-under", "0.9")
+    assert done.returncode == 2 and "can't be judged for 1 of 2 cases" in done.stderr
+    assert "batch_size 8" in done.stderr and "--rounds 2 or more" in done.stderr
+    assert run_module("benchmarks", "compare-speed", *paths).returncode == 0
+
+
 def test_what_holm_lets_pass_is_not_surely_slower(pair) -> None:
     """One of forty cases is below by chance; alone it would count."""
     rates = [1000.0, 1010.0, 990.0, 1005.0]
