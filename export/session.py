@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from export.assigned import RECORDED, layers_by_provider, left_to_others
 from export.bound import Bound
 from export.engines.interface import on_gpu
 from export.tensorrt_libraries import INSTALL, load_tensorrt
@@ -119,7 +120,7 @@ class TensorFacts:
 
 
 class OnnxSession:
-    """One open model. `name` says which provider really runs it.
+    """One open model. `name` says which provider really runs it, and what it left to the CPU.
 
     Args:
         path: a stand-alone ONNX file of this app.
@@ -157,7 +158,10 @@ class OnnxSession:
                 f"{path} holds names that are no text: it is damaged, export it again."
             ) from None
         precision = self._metadata.get("precision", "fp32")
-        self.name = _describe(self._session.get_providers()[0], precision)
+        first = self._session.get_providers()[0]
+        self.name = _describe(first, precision)
+        if first != PROVIDERS["cpu"]:
+            self.name += left_to_others(layers_by_provider(self._session), first)
 
     @cached_property
     def facts(self) -> ModelFacts:
@@ -237,6 +241,7 @@ def open_bytes(
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [(PROVIDERS[provider], provider_options or {})]
     if provider != "cpu":
+        options.add_session_config_entry(*RECORDED)
         # The wheel's CUDA libraries lie in site-packages, where the loader does not look.
         ort.preload_dlls()
         if provider == "tensorrt":
