@@ -16,6 +16,7 @@ from benchmarks.figures.canvas import (
     significant,
 )
 from benchmarks.figures.speed_style import (
+    glyph_of,
     in_order,
     log_axis,
     look_of,
@@ -102,7 +103,8 @@ def _add_engine(figure: Figure, rows: Sequence[Row]) -> Label:
         "arrayminus": [significant(row["images_per_second"] - _ends(row)[0]) for row in rows],
         "thickness": 1.2, "width": 4,
     }  # fmt: skip
-    return Label(short_name(first), rates[-1], colour)
+    mark = glyph_of(first["engine"], first["precision"])
+    return Label(short_name(first), rates[-1], colour, mark=mark)
 
 
 def _ends(row: Row) -> tuple[float, float]:

@@ -21,24 +21,30 @@ class EngineLook:
     symbol: str
     glyph: str
     """The mark in running text."""
+    open_glyph: str
+    """The mark of any precision but the exact one."""
 
 
 # None is a family's colour: those mean nets. Told apart by lightness too, and always by the mark.
 LOOKS = {
-    "pytorch-eager": EngineLook("PyTorch", Colour("#97700b", "#e8c35a"), "square", "■"),
-    "pytorch-compiled": EngineLook("torch.compile", Colour("#7f1d4f", "#f08cb9"), "diamond", "◆"),
-    "pytorch-cuda-graphs": EngineLook("PyTorch graphs", Colour("#b3400f", "#ff9a62"), "star", "★"),
-    "onnxruntime-cpu": EngineLook("ONNX RT CPU", Colour("#5b4bc4", "#aca2ff"), "circle", "●"),
+    "pytorch-eager": EngineLook("PyTorch", Colour("#97700b", "#e8c35a"), "square", "■", "□"),
+    "pytorch-compiled": EngineLook(
+        "torch.compile", Colour("#7f1d4f", "#f08cb9"), "diamond", "◆", "◇"
+    ),
+    "pytorch-cuda-graphs": EngineLook(
+        "PyTorch graphs", Colour("#b3400f", "#ff9a62"), "star", "★", "☆"
+    ),
+    "onnxruntime-cpu": EngineLook("ONNX RT CPU", Colour("#5b4bc4", "#aca2ff"), "circle", "●", "○"),
     "onnxruntime-cuda": EngineLook(
-        "ONNX RT CUDA", Colour("#5c8a00", "#b4de4a"), "triangle-up", "▲"
+        "ONNX RT CUDA", Colour("#5c8a00", "#b4de4a"), "triangle-up", "▲", "△"
     ),
     "onnxruntime-cuda-graphs": EngineLook(
-        "ONNX RT graphs", Colour("#14532d", "#7ee2a0"), "pentagon", "⬟"
+        "ONNX RT graphs", Colour("#14532d", "#7ee2a0"), "pentagon", "⬟", "⬠"
     ),
     "onnxruntime-tensorrt": EngineLook(
-        "TensorRT", Colour("#27303d", "#eef2f7"), "triangle-down", "▼"
+        "TensorRT", Colour("#27303d", "#eef2f7"), "triangle-down", "▼", "▽"
     ),
-    "openvino-cpu": EngineLook("OpenVINO", Colour("#0e8ba3", "#52d3ea"), "cross", "✚"),
+    "openvino-cpu": EngineLook("OpenVINO", Colour("#0e8ba3", "#52d3ea"), "cross", "✚", "✛"),
 }
 # The exact one is filled; what a precision that is not listed looks like is OTHER_VARIANT.
 VARIANTS = {"fp32": "", "bf16": "-open", "fp16": "-dot", "int8": "-open-dot"}
@@ -49,12 +55,20 @@ MANY_DECADES = 0.7
 
 def look_of(engine: str) -> EngineLook:
     """An engine's look; one that is not known here is grey."""
-    return LOOKS.get(engine) or EngineLook(engine, Colour(OTHER_COLOUR, "#a3b1c4"), "hexagon", "⬢")
+    return LOOKS.get(engine) or EngineLook(
+        engine, Colour(OTHER_COLOUR, "#a3b1c4"), "hexagon", "⬢", "⬡"
+    )
 
 
 def mark_of(engine: str, precision: str) -> str:
     """The plotly symbol of an engine at a precision."""
     return look_of(engine).symbol + VARIANTS.get(precision, OTHER_VARIANT)
+
+
+def glyph_of(engine: str, precision: str) -> str:
+    """Its mark as text, filled for the exact precision."""
+    look = look_of(engine)
+    return look.open_glyph if VARIANTS.get(precision, OTHER_VARIANT) else look.glyph
 
 
 def marks_in_words(rows: Sequence[dict[str, Any]]) -> str:

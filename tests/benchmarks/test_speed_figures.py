@@ -52,6 +52,18 @@ def test_the_fastest_is_named_with_its_lead(stored) -> None:
     assert list(ort.error_y.array) == [10, 10] and list(ort.error_y.arrayminus) == [10, 10]
 
 
+def test_a_line_s_name_has_the_mark_of_its_points(stored) -> None:
+    found = stored(
+        speed_row(engine="openvino-cpu"), speed_row(engine="openvino-cpu", precision="bf16")
+    )
+    figure = batch_figure(found, "resnet20_v1", "all")
+    assert [line.marker.symbol for line in figure.data] == ["cross", "cross-open"]
+    marks = [re.search(r"<b>(.)</b></span> (.*)", note.text) for note in figure.layout.annotations]
+    assert {mark.groups() for mark in marks if mark} == {
+        ("✚", "OpenVINO fp32"), ("✛", "OpenVINO bf16")
+    }  # fmt: skip
+
+
 def test_a_gpus_engines_are_held_against_what_most_use_there(stored) -> None:
     found = stored(
         speed_row(engine="onnxruntime-cuda", rates=[990, 1000, 1010]),
