@@ -26,7 +26,9 @@ FORMAT = "resnet-lab-engines-2"
 USUAL = "onnxruntime-cpu:fp32"
 """What runs a model where nothing was measured yet, and what others are compared with."""
 FORCED = "RESNET_LAB_ENGINE"
-LIBRARIES = ("onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt-cu13-libs", "torch")
+LIBRARIES = (
+    "onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt", "tensorrt-cu13-libs", "torch",
+)  # fmt: skip
 GPUS = Path("/proc/driver/nvidia/gpus")
 
 
