@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.depth.statistics import difference
 from benchmarks.throughput.stored import CASE, Row, StoredSpeed, case_of, has_figure
-from benchmarks.throughput.summary import LEAST_PROCESSES, log_means
+from benchmarks.throughput.summary import LEAST_PROCESSES, log_medians
 from resnet_core.errors import ConfigError
 
 SIGNIFICANT = 0.05
@@ -37,7 +37,7 @@ class Compared:
     p_holm: float | None = None
     """The same, for so many cases at once."""
     unit: str = "rounds"
-    """What was compared: rounds, or processes by the means of their rounds."""
+    """What was compared: rounds, or processes by the medians of their rounds."""
 
     @property
     def verdict(self) -> str:
@@ -80,7 +80,7 @@ def compare_speed(a: StoredSpeed, b: StoredSpeed) -> Comparison:
     """Match the cases of two files, and test each by Welch's t on the logarithms of its rates.
 
     Processes of one engine differ by more than their rounds do: where each side has three or
-    more, their means are what is compared.
+    more, their medians are what is compared.
 
     Raises:
         ConfigError: they have no measured case in common.
@@ -120,7 +120,7 @@ def _samples(a: Row, b: Row) -> tuple[list[float], list[float], str]:
     """Logarithms of what is compared; empty where a file does not hold its rounds."""
     rates = [row.get("rates", ()) for row in (a, b)]
     means = [
-        list(log_means(row.get("rates", ()), row.get("starts", ())).values()) for row in (a, b)
+        list(log_medians(row.get("rates", ()), row.get("starts", ())).values()) for row in (a, b)
     ]
     if min(map(len, means)) >= LEAST_PROCESSES:
         return means[0], means[1], "processes"

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from benchmarks.throughput.cases import Setup
 from benchmarks.throughput.probe import LoadProbe
 from benchmarks.throughput.settings import Method
 from benchmarks.throughput.stored import WITHOUT_COPIES, spread_fields
+from benchmarks.throughput.summary import rate_of
 from export.latency import percentiles
 from resnet_core.errors import LabError
 
@@ -174,7 +174,7 @@ class Result:
             return row | {"images_per_second": None}
         starts = self.starts[batch][: len(rates)]
         return row | {
-            "images_per_second": median(rates),
+            "images_per_second": rate_of(rates, starts),
             **spread_fields(rates, starts),
             "rounds": len(rates),
             "disturbed_rounds": self.disturbed.get(batch, 0),
@@ -187,8 +187,9 @@ class Result:
     def _without_copies(self, batch: int) -> dict[str, Any]:
         if not (rates := self.held_rates.get(batch)):
             return {}
-        spread = spread_fields(rates, self.starts[batch][: len(rates)], WITHOUT_COPIES)
-        return {WITHOUT_COPIES: median(rates), **spread}
+        starts = self.starts[batch][: len(rates)]
+        spread = spread_fields(rates, starts, WITHOUT_COPIES)
+        return {WITHOUT_COPIES: rate_of(rates, starts), **spread}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throughput.readable import is_environment, is_model, is_progress, is_row
-from benchmarks.throughput.summary import INTERVAL, RANGE, spread_of
+from benchmarks.throughput.summary import INTERVAL, RANGE, rate_of, spread_of
 from resnet_core.errors import ConfigError
 from resnet_core.files import read_json
 from resnet_core.zoo import zoo_entries
@@ -121,10 +121,14 @@ def read_speed(path: Path) -> StoredSpeed:
 
 
 def _with_spread(row: Row) -> Row:
-    """The row, its spread by today's rule: older files hold bootstrap intervals of few processes."""
+    """The row, its rate and spread by today's rule: older files hold the median of all rounds and
+    bootstrap intervals of few processes."""
     if not row.get("rates"):
         return row
-    return row | spread_fields(row["rates"], row.get("starts", ()))
+    rates, starts = row["rates"], row.get("starts", ())
+    spread = spread_fields(rates, starts)
+    told = {RATE: rate_of(rates, starts)} if spread[f"{RATE}_spread"] == INTERVAL else {}
+    return row | told | spread
 
 
 def is_speed(held: Any) -> bool:

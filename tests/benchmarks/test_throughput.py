@@ -29,7 +29,14 @@ from benchmarks.throughput.reference import reference_classes
 from benchmarks.throughput.report import cells, speed_csv
 from benchmarks.throughput.settings import Method, SpeedSettings
 from benchmarks.throughput.stored import StoredSpeed, spread_in_words
-from benchmarks.throughput.summary import INTERVAL, RANGE, Spread, median_interval, spread_of
+from benchmarks.throughput.summary import (
+    INTERVAL,
+    RANGE,
+    Spread,
+    median_interval,
+    rate_of,
+    spread_of,
+)
 from benchmarks.throughput.worker import _time
 from export.engines.catalogue import ENGINES, Choice, find_choice
 from export.latency import percentiles, samples_needed
@@ -261,16 +268,18 @@ def test_medians_and_percentiles_are_what_they_are_called() -> None:
     assert percentiles([1.0] * 661)["p99_ms"] is None and percentiles([1.0] * 662)["p99_ms"] == 1.0
 
 
-def test_three_processes_have_an_interval_of_their_means() -> None:
+def test_three_processes_have_an_interval_over_their_medians() -> None:
     """Student's t on logarithms; an interrupted process has fewer rounds, and counts as much."""
     processes = [(90.0, 110.0), (130.0, 120.0), (100.0,)]
     values = [rate for each in processes for rate in each]
     starts = [at for at, each in enumerate(processes, start=1) for _ in each]
-    means = [np.log(each).mean() for each in processes]
-    low, high = np.exp(stats.t.interval(0.95, 2, np.mean(means), stats.sem(means)))
+    medians = [np.log(np.median(each)) for each in processes]
+    low, high = np.exp(stats.t.interval(0.95, 2, np.mean(medians), stats.sem(medians)))
     found = spread_of(values, starts)
     assert found is not None and found.kind == INTERVAL
     assert (found.low, found.high) == pytest.approx((low, high))
+    assert rate_of(values, starts) == pytest.approx(stats.gmean(np.exp(medians)))
+    assert rate_of(values) == rate_of(values, [1, 1, 2, 2, 2]) == 110.0
 
 
 def test_ninety_five_of_a_hundred_intervals_hold_the_truth() -> None:
@@ -279,6 +288,10 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_truth() -> None:
     drawn = rng.normal(0, 0.03, (600, 3)).repeat(3, axis=1) + rng.normal(0, 0.01, (600, 9))
     found = [spread_of(np.exp(each).tolist(), starts.tolist()) for each in drawn]
     held = np.mean([spread is not None and spread.low <= 1 <= spread.high for spread in found])
+    told = [rate_of(np.exp(each).tolist(), starts.tolist()) for each in drawn]
+    assert all(
+        each and each.low <= rate <= each.high for each, rate in zip(found, told, strict=True)
+    )
     assert held == pytest.approx(0.95, abs=0.03)
 
 
