@@ -129,22 +129,32 @@ def title(rows: Sequence[Row], model: str) -> str:
     others = [fastest(_line(rows, *pair)) for pair in in_order(rows) if pair != _pair(best)]
     if not others:
         return f"{short_name(best)}: {figures}"
-    level = [other for other in others if _is_level(other, best)]
-    if level:
-        names = ", ".join(short_name(row) for row in level)
-        return f"{short_name(best)} and {names} are about level: {figures}"
+    unsure = [other for other in others if not _is_ahead(best, other)]
+    if near := [other for other in unsure if _is_near(best, other)]:
+        return f"{short_name(best)} and {_names(near)} are about level: {figures}"
     usual = [row for rival in RIVALS for row in others if _pair(row) == rival]
     rival = usual[0] if usual else fastest(others)
     times = best["images_per_second"] / rival["images_per_second"]
     said = f"{times:.1f}" if times >= CLEARLY else f"{times:.2f}"
-    return f"{short_name(best)} is fastest: {figures}, {said} times {short_name(rival)}"
+    figures += f", {said} times {short_name(rival)}"
+    if unsure:
+        return f"{short_name(best)} seems fastest: {figures}; not surely ahead of {_names(unsure)}"
+    return f"{short_name(best)} is fastest: {figures}"
 
 
-def _is_level(other: Row, best: Row) -> bool:
-    """Whether a lead is not shown: intervals meet, or, where there are none, it is a small one."""
+def _is_ahead(best: Row, other: Row) -> bool:
+    """Whether a lead is shown: intervals are apart or, where there are none, it is not a small one."""
     are_known = all(row.get("images_per_second_spread") == INTERVAL for row in (other, best))
-    is_small = best["images_per_second"] < CLEARLY * other["images_per_second"]
-    return _ends(other)[1] >= _ends(best)[0] or (is_small and not are_known)
+    are_apart = _ends(other)[1] < _ends(best)[0]
+    return are_apart and (are_known or not _is_near(best, other))
+
+
+def _is_near(best: Row, other: Row) -> bool:
+    return bool(best["images_per_second"] < CLEARLY * other["images_per_second"])
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return ", ".join(map(short_name, rows))
 
 
 def _pair(row: Row) -> tuple[str, str]:

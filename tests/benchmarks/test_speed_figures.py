@@ -104,6 +104,18 @@ def test_no_lead_is_claimed_where_intervals_meet(stored) -> None:
     assert title.startswith("ONNX RT CPU fp32 and OpenVINO fp32 are about level")
 
 
+def test_a_large_lead_that_is_not_shown_only_seems_to_be_one(stored) -> None:
+    found = stored(
+        speed_row(rates=[500, 1000, 1600]),
+        speed_row(engine="openvino-cpu", rates=[1500, 2000, 2500]),
+    )
+    title = batch_figure(found, "resnet20_v1", "all").layout.title.text
+    assert title == (
+        "OpenVINO fp32 seems fastest: resnet20_v1 at 2,000 images/s, batch 1, 2.0 times ONNX RT "
+        "CPU fp32; not surely ahead of ONNX RT CPU fp32"
+    )
+
+
 def test_a_title_says_where_not_all_was_measured(stored) -> None:
     progress = {"done": 1, "total": 9, "finished": False, "now": "stopped"}
     found = stored(speed_row(), progress=progress)
