@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,14 +142,20 @@ def test_a_planted_wrong_engine_is_never_chosen(gate: Gate, monkeypatch) -> None
     assert rows["absent"]["reason"] == "it was taken away"
 
 
-def test_an_engine_that_is_wrong_one_picture_at_a_time_is_never_chosen(gate, monkeypatch) -> None:
-    wrong = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: WrongAlone())
-    planted = [Choice(wrong, "fp32", None), *choices("onnxruntime-cpu")]
+def row_of_planted(model: Any, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is found of an engine that opens this model, beside ONNX Runtime, which is chosen."""
+    engine = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: model)
+    planted = [Choice(engine, "fp32", None), *choices("onnxruntime-cpu")]
     monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
     list(tune(EXPORTED, gate))
     found = read_tuned(EXPORTED.file)
     assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
-    [row] = [row for row in found.rows if row["engine"] == "planted"]
+    (row,) = [row for row in found.rows if row["engine"] == "planted"]
+    return row
+
+
+def test_an_engine_that_is_wrong_one_picture_at_a_time_is_never_chosen(gate, monkeypatch) -> None:
+    row = row_of_planted(WrongAlone(), gate, monkeypatch)
     assert row["agreement_percent"] == 100 and not row["valid"]
     assert "200 of 200 pictures asked one at a time" in row["reason"]
 
@@ -164,13 +171,7 @@ def test_without_the_exact_answers_no_engine_is_judged(gate: Gate, monkeypatch) 
 
 
 def test_an_engine_that_fails_leaves_the_others_measured(gate: Gate, monkeypatch) -> None:
-    ending = replace(ENGINES["openvino-cpu"], key="planted", open=lambda *_: Ending())
-    planted = [Choice(ending, "fp32", None), *choices("onnxruntime-cpu")]
-    monkeypatch.setattr(tuning, "list_choices", lambda with_pytorch: planted)
-    list(tune(EXPORTED, gate))
-    found = read_tuned(EXPORTED.file)
-    assert found is not None and found.chosen == "onnxruntime-cpu:fp32"
-    (row,) = [row for row in found.rows if row["engine"] == "planted"]
+    row = row_of_planted(Ending(), gate, monkeypatch)
     assert not row["valid"]
     assert row["reason"] == "Planted, ending failed (no room): choose another engine."
 

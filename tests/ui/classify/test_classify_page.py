@@ -126,10 +126,7 @@ def test_nothing_leaves_this_machine(page) -> None:
 def test_nothing_overflows_and_text_can_be_read(
     browser, app_url: str, width: int, dark: bool
 ) -> None:
-    scheme = "dark" if dark else "light"
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.goto(app_url)
-    page.wait_for_selector("#picture input[type=file]", state="attached")
+    page = open_at(browser, app_url, width, dark)
     page.set_input_files("#picture input[type=file]", EXAMPLES / "ship.jpg")
     page.wait_for_selector(".lab-verdict")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -139,6 +136,15 @@ def test_nothing_overflows_and_text_can_be_read(
     answer, model = (page.locator(place).bounding_box()["y"] for place in ("#answer", "#model"))
     assert model < 844 if width == 1440 else answer < model
     page.close()
+
+
+def open_at(browser, url: str, width: int, dark: bool):
+    """The Classify tab as a screen of a width shows it, ready for a picture."""
+    scheme = "dark" if dark else "light"
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.goto(url)
+    page.wait_for_selector("#picture input[type=file]", state="attached")
+    return page
 
 
 def contrast(page, selector: str) -> float:

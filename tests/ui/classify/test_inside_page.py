@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from resnet_core.zoo import zoo_entries
-from tests.ui.classify.test_classify_page import EXAMPLES, choose, clear, contrast
+from tests.ui.classify.test_classify_page import EXAMPLES, choose, clear, contrast, open_at
 
 OPEN = "#inside button >> nth=0"
 
@@ -64,10 +64,7 @@ def test_another_class_and_another_model_give_another_map(page) -> None:
 def test_nothing_overflows_and_text_can_be_read(
     browser, app_url: str, width: int, dark: bool
 ) -> None:
-    scheme = "dark" if dark else "light"
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.goto(app_url)
-    page.wait_for_selector("#picture input[type=file]", state="attached")
+    page = open_at(browser, app_url, width, dark)
     put(page)
     page.click(OPEN)
     page.wait_for_selector(".lab-stages img")
